@@ -1,0 +1,199 @@
+"""Statistics of every gene over the train cells, from one stream of counts.
+
+Belongs here: sums, moments, medians, the gene mask and the highly variable genes. Only train cells
+are ever read, so cells of other splits cannot change what is learnt.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import numba
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from adata_assets.annotation.counts import SCALE
+
+_N_BINS = 20
+# 8 million float32 values with their genes are 64 MB.
+_BUCKET_NONZEROS = 8_000_000
+
+
+def normalise(block: sp.csr_matrix, totals: np.ndarray) -> sp.csr_matrix:
+    """Return counts per 10,000 as float64 CSR.
+
+    Parameters
+    ----------
+    block
+        Counts ``(n_obs, n_vars)``.
+    totals
+        ``total_counts_source`` of the same cells, ``(n_obs,)``.
+    """
+    factor = np.repeat(SCALE / totals, np.diff(block.indptr))
+    return sp.csr_matrix((block.data * factor, block.indices, block.indptr), shape=block.shape)
+
+
+def lognorm(block: sp.csr_matrix, totals: np.ndarray) -> sp.csr_matrix:
+    """Return ``log1p(count / total_counts_source * 1e4)`` as float64 CSR."""
+    result = normalise(block, totals)
+    np.log1p(result.data, out=result.data)
+    return result
+
+
+def measure_genes(
+    blocks: Iterable[tuple[int, sp.csr_matrix]],
+    totals: np.ndarray,
+    gene_ids: pd.Series,
+    *,
+    min_cells: int,
+    n_top_genes: int,
+    scratch: Path,
+) -> pd.DataFrame:
+    """Return ``GeneStatsSchema`` over the cells of the stream.
+
+    Parameters
+    ----------
+    blocks
+        ``(first row, int32 CSR)`` of the train cells, rows counted from 0.
+    totals
+        ``total_counts_source`` of the train cells.
+    gene_ids
+        Ids of the columns.
+    min_cells
+        Genes in fewer cells are outside of the mask.
+    n_top_genes
+        Number of highly variable genes (flavor ``seurat``, Satija et al. 2015,
+        doi:10.1038/nbt.3192), ranked within the mask.
+    scratch
+        Folder for temporary files.
+    """
+    n_vars = len(gene_ids)
+    n_cells, total = np.zeros(n_vars, np.int64), np.zeros(n_vars, np.int64)
+    first, second = np.zeros(n_vars), np.zeros(n_vars)
+    n_obs = 0
+    with tempfile.TemporaryDirectory(dir=scratch, prefix="gene-stats-") as folder:
+        spill = _GeneSpill(Path(folder))
+        for start, block in blocks:
+            rates = normalise(block, totals[start : start + block.shape[0]])
+            _add_moments(block.indices, block.data, rates.data, n_cells, total, first, second)
+            spill.add(block.indices, rates.data.astype(np.float32))
+            n_obs += block.shape[0]
+        medians = spill.medians(n_cells)
+    mean = first / n_obs
+    variance = np.maximum(second / n_obs - mean**2, 0) * (n_obs / max(n_obs - 1, 1))
+    in_mask = n_cells >= min_cells
+    return pd.DataFrame(
+        {
+            "gene_id": gene_ids.to_numpy(dtype=object),
+            "n_cells": n_cells,
+            "total_counts": total,
+            "mean": mean,
+            "variance": variance,
+            "nonzero_median": medians,
+            "in_mask": in_mask,
+            "hvg_rank": rank_variable_genes(mean, variance, in_mask, n_top_genes=n_top_genes),
+        }
+    )
+
+
+def rank_variable_genes(
+    mean: np.ndarray, variance: np.ndarray, in_mask: np.ndarray, *, n_top_genes: int
+) -> np.ndarray:
+    """Rank genes by normalised dispersion within 20 bins of the mean (flavor ``seurat``).
+
+    Parameters
+    ----------
+    mean, variance
+        Of the counts per 10,000, ``(n_vars,)``.
+    in_mask
+        Genes that take part.
+
+    Returns
+    -------
+    int64 ``(n_vars,)``: 0 for the most variable gene, -1 for genes that are not among the top.
+    """
+    mu, var = mean[in_mask], variance[in_mask]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        dispersion = np.log(np.where(var > 0, var / np.where(mu > 0, mu, 1e-12), np.nan))
+    frame = pd.DataFrame({"bin": pd.cut(np.log1p(mu), bins=_N_BINS), "dispersion": dispersion})
+    by_bin = frame.groupby("bin", observed=True)["dispersion"]
+    centre, spread = by_bin.transform("mean"), by_bin.transform("std")
+    # A bin of one gene has no spread: its gene gets 1, as in the reference implementation.
+    alone = spread.isna() & centre.notna()
+    spread, centre = spread.where(~alone, centre), centre.where(~alone, 0.0)
+    score = ((frame["dispersion"] - centre) / spread).fillna(-np.inf).to_numpy()
+    order = np.lexsort((np.arange(len(score)), -score))[:n_top_genes]
+    order = order[np.isfinite(score[order])]
+    rank = np.full(len(mean), -1, np.int64)
+    rank[np.flatnonzero(in_mask)[order]] = np.arange(len(order))
+    return rank
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_moments(  # type: ignore[no-untyped-def]
+    genes, counts, rates, n_cells, total, first, second
+):
+    for k in range(len(genes)):
+        gene = genes[k]
+        n_cells[gene] += 1
+        total[gene] += counts[k]
+        first[gene] += rates[k]
+        second[gene] += rates[k] * rates[k]
+
+
+@numba.njit(cache=True, nogil=True)
+def _group_by_gene(genes, values, starts):  # type: ignore[no-untyped-def]
+    grouped = np.empty(len(values), np.float32)
+    fill = starts.copy()
+    for k in range(len(genes)):
+        grouped[fill[genes[k]]] = values[k]
+        fill[genes[k]] += 1
+    return grouped
+
+
+class _GeneSpill:
+    """Values by gene on disk, so that exact medians need one bucket of genes in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        self._genes = folder / "genes.i32"
+        self._values = folder / "values.f32"
+        for path in (self._genes, self._values):
+            path.touch()
+
+    def add(self, genes: np.ndarray, values: np.ndarray) -> None:
+        with open(self._genes, "ab") as handle:
+            handle.write(np.ascontiguousarray(genes, np.int32).data)
+        with open(self._values, "ab") as handle:
+            handle.write(np.ascontiguousarray(values, np.float32).data)
+
+    def medians(self, n_cells: np.ndarray) -> np.ndarray:
+        medians = np.full(len(n_cells), np.nan)
+        first = 0
+        while first < len(n_cells):
+            filled = np.cumsum(n_cells[first:])
+            last = first + max(1, int(np.searchsorted(filled, _BUCKET_NONZEROS, side="right")))
+            self._fill_medians(first, min(last, len(n_cells)), n_cells, medians)
+            first = last
+        return medians
+
+    def _fill_medians(
+        self, first: int, last: int, n_cells: np.ndarray, medians: np.ndarray
+    ) -> None:
+        picked_genes, picked_values = [], []
+        with open(self._genes, "rb") as genes_file, open(self._values, "rb") as values_file:
+            while (genes := np.fromfile(genes_file, np.int32, _BUCKET_NONZEROS // 4)).size:
+                values = np.fromfile(values_file, np.float32, genes.size)
+                inside = (genes >= first) & (genes < last)
+                picked_genes.append(genes[inside] - first)
+                picked_values.append(values[inside])
+        starts = np.concatenate([[0], np.cumsum(n_cells[first:last])])
+        if not picked_genes:
+            return
+        grouped = _group_by_gene(
+            np.concatenate(picked_genes), np.concatenate(picked_values), starts
+        )
+        for i in np.flatnonzero(n_cells[first:last]):
+            medians[first + i] = float(np.median(grouped[starts[i] : starts[i + 1]]))

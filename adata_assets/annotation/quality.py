@@ -1,0 +1,198 @@
+"""Quality of each cell on its own: metrics of one streaming pass and the fixed rules.
+
+Belongs here: numbers per cell and rules that look at one cell. Thresholds learnt from many cells
+are another matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from adata_assets.annotation.genes import Genes
+from adata_assets.spec import QCRules
+
+# Below this many genes two cells can have equal counts by chance.
+MIN_GENES_OF_DUPLICATES = 200
+
+
+@dataclass(frozen=True)
+class CellMetrics:
+    """Per source cell, each of shape ``(n_obs,)``.
+
+    Attributes
+    ----------
+    n_counts
+        int64, sum of the counts.
+    n_genes
+        int64, genes with a count.
+    n_counts_mt
+        int64, counts of mitochondrial genes.
+    n_sentence_genes
+        int64, features of class gene with a count.
+    fingerprint
+        uint64 ``(n_obs, 2)``: equal for cells with equal counts of equal genes.
+    """
+
+    n_counts: np.ndarray
+    n_genes: np.ndarray
+    n_counts_mt: np.ndarray
+    n_sentence_genes: np.ndarray
+    fingerprint: np.ndarray
+
+
+def measure_cells(
+    blocks: Iterable[tuple[int, sp.csr_matrix]], genes: Genes, *, n_obs: int
+) -> CellMetrics:
+    """Measure every cell in one pass over int32 count blocks.
+
+    Features that share a gene id count as one gene.
+    """
+    metrics = CellMetrics(
+        *(np.zeros(n_obs, np.int64) for _ in range(4)), np.zeros((n_obs, 2), np.uint64)
+    )
+    is_mt = genes.var["is_mt"].to_numpy(bool)
+    is_gene = (genes.var["feature_class"] == "gene").to_numpy(bool)
+    gene_key = pd.util.hash_array(genes.var["gene_id"].to_numpy(dtype=object))
+    for start, block in blocks:
+        merged = merge_genes(block, genes)
+        rows = slice(start, start + block.shape[0])
+        _measure(
+            merged.indptr,
+            merged.indices,
+            merged.data,
+            is_mt,
+            is_gene,
+            gene_key,
+            metrics.n_counts[rows],
+            metrics.n_genes[rows],
+            metrics.n_counts_mt[rows],
+            metrics.n_sentence_genes[rows],
+            metrics.fingerprint[rows],
+        )
+    return metrics
+
+
+def merge_genes(block: sp.csr_matrix, genes: Genes) -> sp.csr_matrix:
+    """Return the block over genes: counts of features that share a gene id are summed."""
+    if len(genes.var) == len(genes.gene_index):
+        return block
+    merged = sp.csr_matrix(
+        (block.data.astype(np.int64), genes.gene_index[block.indices], block.indptr),
+        shape=(block.shape[0], len(genes.var)),
+    )
+    merged.sum_duplicates()
+    return merged
+
+
+@numba.njit(cache=True, nogil=True)
+def _mix(value):  # type: ignore[no-untyped-def]
+    """Finalise 64 bits (splitmix64, Steele et al. 2014, doi:10.1145/2660193.2660195)."""
+    value = np.uint64(value)
+    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return value ^ (value >> np.uint64(31))
+
+
+@numba.njit(cache=True, nogil=True)
+def _measure(  # type: ignore[no-untyped-def]
+    indptr,
+    indices,
+    data,
+    is_mt,
+    is_gene,
+    gene_key,
+    n_counts,
+    n_genes,
+    n_mt,
+    n_sentence,
+    fingerprint,
+):
+    for row in range(len(indptr) - 1):
+        for k in range(indptr[row], indptr[row + 1]):
+            gene, count = indices[k], data[k]
+            n_counts[row] += count
+            n_genes[row] += 1
+            n_mt[row] += count * is_mt[gene]
+            n_sentence[row] += is_gene[gene]
+            # A sum does not depend on the order of the genes in the file.
+            entry = _mix(gene_key[gene] + _mix(np.uint64(count)))
+            fingerprint[row, 0] += entry
+            fingerprint[row, 1] += _mix(entry ^ np.uint64(0x9E3779B97F4A7C15))
+
+
+def find_removals(
+    metrics: CellMetrics,
+    rules: QCRules,
+    *,
+    sample_idx: pd.Series,
+    is_primary_data: pd.Series | None,
+    is_gene_subset: bool,
+) -> pd.DataFrame:
+    """Return which rule removes each cell and the value that it saw.
+
+    Parameters
+    ----------
+    is_gene_subset
+        The file holds some genes of the transcriptome only: rules on numbers of genes and on
+        mitochondrial counts then say nothing and do not apply.
+
+    Returns
+    -------
+    Columns ``removed_rule`` and ``removed_value`` (str or None), one row per cell; the first rule
+    that applies wins.
+    """
+    pct_mt = percent(metrics.n_counts_mt, metrics.n_counts)
+    found: list[tuple[str, np.ndarray, np.ndarray]] = [
+        ("no_counts", metrics.n_counts == 0, metrics.n_counts),
+        ("no_sentence_gene", metrics.n_sentence_genes == 0, metrics.n_sentence_genes),
+    ]
+    if rules.require_primary_data and is_primary_data is not None:
+        secondary = is_primary_data.astype(str).str.lower().eq("false").to_numpy()
+        found.append(("is_primary_data", secondary, is_primary_data.astype(str).to_numpy()))
+    if rules.min_counts is not None:
+        found.append(("min_counts", metrics.n_counts < rules.min_counts, metrics.n_counts))
+    if rules.min_genes is not None and not is_gene_subset:
+        found.append(("min_genes", metrics.n_genes < rules.min_genes, metrics.n_genes))
+    if rules.max_pct_mt is not None and not is_gene_subset:
+        found.append(("max_pct_mt", pct_mt > rules.max_pct_mt, np.round(pct_mt, 4)))
+    if rules.remove_duplicates:
+        earlier = find_duplicates(metrics, sample_idx)
+        found.append(("duplicate_of", earlier.notna().to_numpy(), earlier.to_numpy(dtype=object)))
+    return first_reason(found, len(sample_idx))
+
+
+def first_reason(found: list[tuple[str, np.ndarray, np.ndarray]], n_obs: int) -> pd.DataFrame:
+    """Return rule and value of the first reason that applies to each cell, else None."""
+    rule = np.full(n_obs, None, dtype=object)
+    value = np.full(n_obs, None, dtype=object)
+    for name, applies, seen in found:
+        new = applies & (rule == None)  # noqa: E711
+        rule[new] = name
+        value[new] = [str(item) for item in seen[new]]
+    return pd.DataFrame({"removed_rule": rule, "removed_value": value})
+
+
+def find_duplicates(metrics: CellMetrics, sample_idx: pd.Series) -> pd.Series:
+    """Return for each cell the smallest id of an earlier cell with the same counts, else None."""
+    frame = pd.DataFrame(
+        {"a": metrics.fingerprint[:, 0], "b": metrics.fingerprint[:, 1], "id": sample_idx.array}
+    )
+    frame = frame[metrics.n_genes >= MIN_GENES_OF_DUPLICATES]
+    repeated = frame[frame.duplicated(["a", "b"], keep=False)]
+    smallest = repeated.groupby(["a", "b"])["id"].transform("min")
+    duplicates = smallest[smallest != repeated["id"]]
+    found = pd.Series(None, index=range(len(sample_idx)), dtype=object)
+    found.iloc[duplicates.index] = duplicates
+    return found
+
+
+def percent(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Return 100 × part / whole as float64, NaN where whole is 0."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(whole > 0, part / whole * 100.0, np.nan)

@@ -1,0 +1,70 @@
+"""The files of the ``annotated_obs`` artefact, and how later stages read them.
+
+Belongs here: file names and slices of the dataset order. Files are in source order.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from adata_assets.annotation.annotate import AnnotatedObs
+from adata_assets.annotation.genes import Genes
+from adata_assets.tables import find_rows, read_rows, read_table, write_table
+
+OBS = "obs.parquet"
+SOURCE_OBS = "source_obs.parquet"
+VAR = "var.parquet"
+LEDGER = "ledger.parquet"
+GENE_INDEX = "gene_index.npy"
+
+
+def write_annotated(annotated: AnnotatedObs, folder: Path) -> None:
+    """Write all tables into an empty folder."""
+    write_table(annotated.obs, folder / OBS)
+    source_obs = annotated.source_obs.reset_index(drop=True)
+    write_table(source_obs.set_axis(source_obs.columns.astype(str), axis=1), folder / SOURCE_OBS)
+    write_table(annotated.genes.var, folder / VAR)
+    write_table(annotated.ledger, folder / LEDGER)
+    np.save(folder / GENE_INDEX, annotated.genes.gene_index, allow_pickle=False)
+
+
+def read_genes(folder: Path) -> Genes:
+    """Return the gene table and the way from source features to genes."""
+    return Genes(read_table(folder / VAR), np.load(folder / GENE_INDEX, allow_pickle=False))
+
+
+def read_positions(folder: Path) -> np.ndarray:
+    """Return each raw cell's place in the dataset order, int64; -1 for a removed one."""
+    return pq.read_table(folder / OBS, columns=["position"])["position"].to_numpy()
+
+
+def read_totals(folder: Path) -> np.ndarray:
+    """Return ``total_counts_source`` in dataset order, int64 ``(n_kept,)``."""
+    return read_in_order(folder, "total_counts_source")
+
+
+def read_in_order(folder: Path, column: str) -> np.ndarray:
+    """Return one column of the kept cells in dataset order."""
+    table = pq.read_table(folder / OBS, columns=["position", column])
+    position = table["position"].to_numpy()
+    kept = np.flatnonzero(position >= 0)
+    order = kept[np.argsort(position[kept])]
+    return table[column].take(order).to_numpy()
+
+
+def read_cells(folder: Path, start: int, stop: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return ``ObsSchema`` rows and source obs of cells ``start … stop`` of the dataset order."""
+    rows = find_rows(folder / OBS, "position", start, stop)
+    return read_rows(folder / OBS, rows), read_rows(folder / SOURCE_OBS, rows)
+
+
+def read_facts(folder: Path, start: int, stop: int) -> pd.DataFrame:
+    """Return ids, captions and facts of cells ``start … stop`` of the dataset order."""
+    repeated = ["known_facts", "caption", "caption_facts", "caption_id", "caption_source"]
+    frame = read_table(folder / OBS, ["sample_idx", "position", *repeated], categories=repeated)
+    frame = frame[(frame["position"] >= start) & (frame["position"] < stop)]
+    return frame.sort_values("position").reset_index(drop=True)

@@ -1,0 +1,35 @@
+"""The train cells of stored artefacts: the only cells that anything is learnt from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from adata_assets.annotation.gene_stats import measure_genes
+from adata_assets.annotation.order import COUNTS
+from adata_assets.annotation.store import OBS, read_genes, read_totals
+from adata_assets.matrix.counts import open_counts
+from adata_assets.spec import DatasetSpec
+from adata_assets.storage import Artefact
+
+
+def count_train(annotated: Artefact) -> int:
+    """Return the number of train cells: they are first in the dataset order."""
+    return int(annotated.metadata["split_sizes"].get("train", 0))
+
+
+def measure_train_genes(
+    annotated: Artefact, counts: Artefact, spec: DatasetSpec, *, scratch: Path
+) -> pd.DataFrame:
+    """Return ``GeneStatsSchema`` over the train cells of a dataset."""
+    tables, n_train = annotated.local(OBS).parent, count_train(annotated)
+    matrix = open_counts(counts.local(COUNTS))
+    return measure_genes(
+        matrix.iter_blocks(0, n_train),
+        read_totals(tables)[:n_train],
+        read_genes(tables).var["gene_id"],
+        min_cells=spec.min_cells,
+        n_top_genes=spec.n_top_genes,
+        scratch=scratch,
+    )

@@ -1,0 +1,65 @@
+"""``cell_texts``: the cell sentences of a chunk."""
+
+import dagster as dg
+
+from adata_assets.assets.chunk import chunk_of
+from adata_assets.assets.stage import (
+    asset_options,
+    code_version,
+    read_fields,
+    to_output,
+    upstream,
+)
+from adata_assets.checks import artefact_type, column_schema
+from adata_assets.resources import StorageResource
+from adata_assets.schemas.chunked import CellTextSchema
+from adata_assets.spec import DatasetSpec
+from adata_assets.storage import Artefact
+
+STAGE = "cell_texts"
+TABLE = "cell_texts.parquet"
+
+
+def build_cell_texts(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    """Build the asset that writes the cell sentences."""
+    version = code_version("1", read_fields(spec, "sentences"))
+
+    @dg.asset(
+        **asset_options(
+            spec,
+            STAGE,
+            version=version,
+            kinds=["parquet"],
+            description="Gene symbols of each cell by falling expression; expressed genes only.",
+            columns=column_schema(CellTextSchema),
+            partitions_def=chunks,
+            dagster_type=artefact_type(TABLE, CellTextSchema),
+        ),
+        ins={
+            stage: upstream(spec, stage) for stage in ("annotated_obs", "counts", "gene_stats")
+        },
+    )
+    def cell_texts(
+        context: dg.AssetExecutionContext,
+        storage: StorageResource,
+        annotated_obs: Artefact,
+        counts: Artefact,
+        gene_stats: Artefact,
+    ) -> dg.Output[Artefact]:
+        from adata_assets.tables import write_table
+        from adata_assets.text.chunk_texts import build_chunk_texts
+
+        chunk = chunk_of(context, annotated_obs)
+        inputs = [annotated_obs, counts, gene_stats]
+        with storage.open().draft(
+            spec.dataset_id, STAGE, context.partition_key, code_version=version, inputs=inputs
+        ) as draft:
+            table = build_chunk_texts(chunk, *inputs, max_genes=spec.sentences.length)
+            write_table(table, draft.folder / TABLE)
+            draft.metadata |= {
+                "n_genes_min": int(table["n_genes"].min()),
+                "n_genes_max": int(table["n_genes"].max()),
+            }
+        return to_output(draft.committed, n_obs=chunk.n_obs, **draft.metadata)
+
+    return cell_texts

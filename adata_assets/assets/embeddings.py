@@ -1,0 +1,74 @@
+"""``embeddings/<embedder>``: float32 vectors of the cells of a chunk."""
+
+import dagster as dg
+
+from adata_assets.assets.chunk import chunk_of
+from adata_assets.assets.stage import asset_options, code_version, to_output, upstream
+from adata_assets.checks import artefact_type, column_schema
+from adata_assets.embedders.contract import load_embedder
+from adata_assets.resources import StorageResource
+from adata_assets.schemas.chunked import EmbeddingSchema
+from adata_assets.spec import DatasetSpec, EmbedderSpec
+from adata_assets.storage import Artefact
+
+TABLE = "embedding.parquet"
+
+
+def build_embeddings(
+    spec: DatasetSpec, embedder_spec: EmbedderSpec, chunks: dg.PartitionsDefinition
+) -> dg.AssetsDefinition:
+    """Build the asset that applies one embedder to every chunk."""
+    embedder = load_embedder(embedder_spec)
+    stage = f"embeddings/{embedder_spec.name}"
+    version = code_version(
+        embedder.version, {"method": embedder_spec.method, **embedder_spec.settings}
+    )
+
+    @dg.asset(
+        **asset_options(
+            spec,
+            stage,
+            version=version,
+            kinds=["parquet"],
+            description=f"{embedder_spec.method} of each cell, float32; one frozen model for all chunks.",
+            columns=column_schema(EmbeddingSchema),
+            partitions_def=chunks,
+            dagster_type=artefact_type(TABLE, EmbeddingSchema),
+        ),
+        ins={
+            "annotated_obs": upstream(spec, "annotated_obs"),
+            "counts": upstream(spec, "counts"),
+            "model": upstream(spec, f"models/{embedder_spec.name}"),
+        },
+    )
+    def embeddings(
+        context: dg.AssetExecutionContext,
+        storage: StorageResource,
+        annotated_obs: Artefact,
+        counts: Artefact,
+        model: Artefact,
+    ) -> dg.Output[Artefact]:
+        from adata_assets.embedders.apply import MODEL, embed_chunk, load_model
+        from adata_assets.tables import write_table
+
+        chunk = chunk_of(context, annotated_obs)
+        with storage.open().draft(
+            spec.dataset_id,
+            stage,
+            context.partition_key,
+            code_version=version,
+            inputs=[annotated_obs, counts, model],
+        ) as draft:
+            arrays = load_model(model.local(MODEL))
+            table = embed_chunk(embedder, arrays, chunk, annotated_obs, counts)
+            write_table(table, draft.folder / TABLE)
+            draft.metadata |= {
+                "method": embedder_spec.method,
+                "n_dims": len(table["embedding"].iloc[0]),
+                "version": embedder.version,
+                "model_hash": model.data_version,
+                "fit_scope": "train",
+            }
+        return to_output(draft.committed, n_obs=chunk.n_obs, **draft.metadata)
+
+    return embeddings

@@ -1,0 +1,59 @@
+"""``gene_stats``: what each gene looks like over the train cells, and which genes vary most."""
+
+import dagster as dg
+
+from adata_assets.assets.stage import (
+    asset_options,
+    code_version,
+    read_fields,
+    to_output,
+    upstream,
+)
+from adata_assets.checks import artefact_type, column_schema
+from adata_assets.resources import StorageResource
+from adata_assets.schemas.chunked import GeneStatsSchema
+from adata_assets.spec import DatasetSpec
+from adata_assets.storage import Artefact
+
+STAGE = "gene_stats"
+
+
+def build_gene_stats(spec: DatasetSpec) -> dg.AssetsDefinition:
+    """Build the asset of gene statistics."""
+    version = code_version("1", read_fields(spec, "min_cells", "n_top_genes"))
+
+    @dg.asset(
+        **asset_options(
+            spec,
+            STAGE,
+            version=version,
+            kinds=["parquet"],
+            description="Per gene over the train cells: cells, counts, moments, median, mask and rank.",
+            columns=column_schema(GeneStatsSchema),
+            dagster_type=artefact_type("gene_stats.parquet", GeneStatsSchema),
+        ),
+        ins={
+            "annotated_obs": upstream(spec, "annotated_obs"),
+            "counts": upstream(spec, "counts"),
+        },
+    )
+    def gene_stats(
+        storage: StorageResource, annotated_obs: Artefact, counts: Artefact
+    ) -> dg.Output[Artefact]:
+        from adata_assets.annotation.train import measure_train_genes
+        from adata_assets.tables import write_table
+
+        store = storage.open()
+        with store.draft(
+            spec.dataset_id,
+            STAGE,
+            code_version=version,
+            inputs=[annotated_obs, counts],
+        ) as draft:
+            stats = measure_train_genes(annotated_obs, counts, spec, scratch=store.scratch)
+            write_table(stats, draft.folder / "gene_stats.parquet")
+            draft.metadata["n_variable"] = int((stats["hvg_rank"] >= 0).sum())
+        return to_output(draft.committed, n_vars=len(stats), **draft.metadata)
+
+    return gene_stats
+

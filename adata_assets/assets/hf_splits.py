@@ -1,0 +1,75 @@
+"""``hf_splits``: the published folder, rows and card, of one generation."""
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+from adata_assets.assets.stage import (
+    asset_options,
+    code_version,
+    read_fields,
+    to_output,
+    upstream,
+)
+from adata_assets.resources import StorageResource
+from adata_assets.spec import DatasetSpec
+from adata_assets.storage import Artefact
+
+STAGE = "hf_splits"
+READS = (
+    "title",
+    "pretty_name",
+    "description",
+    "sentences",
+    "format",
+    "negatives_per_sample",
+    "license",
+    "data_sources",
+    "citations",
+    "seed",
+    "publish",
+)
+
+
+def build_hf_splits(spec: DatasetSpec) -> dg.AssetsDefinition:
+    """Build the asset that writes rows and card."""
+    version = code_version("1", read_fields(spec, *READS))
+
+    @dg.asset(
+        **asset_options(
+            spec,
+            STAGE,
+            version=version,
+            kinds=["huggingface", "parquet"],
+            description="The rows of every split with texts, negatives and links, and the dataset card: "
+            "a folder that load_dataset opens. Refuses inputs of different generations.",
+        ),
+        ins={
+            "annotated_obs": upstream(spec, "annotated_obs"),
+            "cell_texts": upstream(spec, "cell_texts", collect=True),
+            "share_links": upstream(spec, "share_links", collect=True),
+        },
+    )
+    def hf_splits(
+        storage: StorageResource,
+        annotated_obs: Artefact,
+        cell_texts: Mapping[str, Artefact],
+        share_links: Mapping[str, Artefact],
+    ) -> dg.Output[Artefact]:
+        from adata_assets.hub.splits import CARD, ReleaseInputs, write_hf_splits
+
+        store = storage.open()
+        inputs = ReleaseInputs(annotated_obs, cell_texts, share_links)
+        with store.draft(
+            spec.dataset_id, STAGE, code_version=version, inputs=inputs.all
+        ) as draft:
+            draft.metadata |= write_hf_splits(spec, inputs, draft.folder)
+        done = draft.committed
+        return to_output(
+            done,
+            n_rows=done.metadata["n_rows"],
+            load=f'load_dataset("{store.root / spec.dataset_id / STAGE}")',
+            card=dg.MetadataValue.md(done.local(CARD).read_text()[:16_000]),
+        )
+
+    return hf_splits

@@ -1,0 +1,67 @@
+"""``share_links``: the two files of a chunk, put into the share store and read back."""
+
+import dagster as dg
+
+from adata_assets.assets.stage import (
+    asset_options,
+    code_version,
+    read_fields,
+    to_output,
+    upstream,
+)
+from adata_assets.checks import artefact_type, column_schema
+from adata_assets.resources import StorageResource
+from adata_assets.schemas.chunked import ShareLinkSchema
+from adata_assets.share import load_share_settings
+from adata_assets.spec import DatasetSpec
+from adata_assets.storage import Artefact
+
+STAGE = "share_links"
+TABLE = "share_links.parquet"
+
+
+def build_share_links(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    """Build the asset that shares the files of every chunk.
+
+    Raises
+    ------
+    InputError
+        If the share store is unknown or its settings are wrong.
+    """
+    load_share_settings(spec.share.store, spec.share.settings)
+    version = code_version("1", read_fields(spec, "share"))
+
+    @dg.asset(
+        **asset_options(
+            spec,
+            STAGE,
+            version=version,
+            kinds=["link"],
+            description="Public links of the chunk's h5ad and zarr zip, each read back through the link.",
+            columns=column_schema(ShareLinkSchema),
+            partitions_def=chunks,
+            dagster_type=artefact_type(TABLE, ShareLinkSchema),
+        ),
+        ins={"chunk_files": upstream(spec, "chunk_files")},
+    )
+    def share_links(
+        context: dg.AssetExecutionContext, storage: StorageResource, chunk_files: Artefact
+    ) -> dg.Output[Artefact]:
+        from adata_assets.share.chunk_links import share_chunk
+        from adata_assets.tables import write_table
+
+        store = storage.open()
+        with store.draft(
+            spec.dataset_id,
+            STAGE,
+            context.partition_key,
+            code_version=version,
+            inputs=[chunk_files],
+        ) as draft:
+            links = share_chunk(spec, chunk_files, root=store.root)
+            write_table(links, draft.folder / TABLE)
+            draft.metadata |= {"about": chunk_files.metadata["about"]}
+        shown = {row.kind: dg.MetadataValue.url(row.url) for row in links.itertuples()}
+        return to_output(draft.committed, n_obs=chunk_files.metadata["n_obs"], **shown)
+
+    return share_links

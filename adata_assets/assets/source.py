@@ -1,0 +1,39 @@
+"""``source``: the raw file where it lives, observed but never touched."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from adata_assets.assets.stage import key_of
+from adata_assets.resources import StorageResource
+from adata_assets.sources.files import look_at_source, locate_source
+from adata_assets.spec import DatasetSpec
+
+STAGE = "source"
+
+
+def build_source(spec: DatasetSpec, folder: Path | None) -> Any:
+    """Build the observable source of a dataset.
+
+    Parameters
+    ----------
+    folder
+        Where relative paths of the YAML begin.
+    """
+
+    @dg.observable_source_asset(
+        key=key_of(spec, STAGE),
+        group_name=spec.dataset_id,
+        description=f"The raw file as it is where it lives: {spec.source}",
+        tags={"stage": STAGE},
+        automation_condition=dg.AutomationCondition.on_cron(spec.schedule)
+        if spec.schedule and spec.automate
+        else None,
+    )
+    def source(storage: StorageResource) -> dg.DataVersion:
+        raw = storage.open().find(spec.dataset_id, "raw_h5ad")
+        known = raw.metadata if raw else None
+        return dg.DataVersion(look_at_source(locate_source(spec.source, folder=folder), known).sha256)
+
+    return source

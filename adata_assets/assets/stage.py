@@ -1,0 +1,79 @@
+"""What all stages share: their options, their output, their inputs.
+
+Belongs here: how an asset looks to Dagster. What a stage does is in its own file.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from adata_assets.automation import settled
+from adata_assets.spec import DatasetSpec
+from adata_assets.storage import Artefact, hash_of
+
+IO_MANAGER_KEY = "artefacts"
+COLLECT = {"collect": True}
+
+
+def key_of(spec: DatasetSpec, stage: str) -> dg.AssetKey:
+    """Return the asset key of a stage, ``<dataset_id>/<stage>``."""
+    return dg.AssetKey([spec.dataset_id, *stage.split("/")])
+
+
+def upstream(spec: DatasetSpec, stage: str, *, collect: bool = False) -> dg.AssetIn:
+    """Return the input that loads a stage's artefact, or with ``collect`` one per partition."""
+    return dg.AssetIn(key=key_of(spec, stage), metadata=COLLECT if collect else None)
+
+
+def code_version(version: str, reads: Mapping[str, Any]) -> str:
+    """Return the version of a stage's code and of the parts of the spec that it reads.
+
+    Examples
+    --------
+    >>> code_version("1", {"n": 2}) == code_version("1", {"n": 3})
+    False
+    """
+    return f"{version}-{hash_of(dict(reads))[:12]}"
+
+
+def read_fields(spec: DatasetSpec, *fields: str) -> dict[str, Any]:
+    """Return some fields of the spec as plain values, for ``code_version``."""
+    return spec.model_dump(mode="json", include=set(fields))
+
+
+def asset_options(
+    spec: DatasetSpec,
+    stage: str,
+    *,
+    version: str,
+    description: str,
+    kinds: Sequence[str],
+    columns: dg.TableSchema | None = None,
+    partitions_def: dg.PartitionsDefinition | None = None,
+    dagster_type: dg.DagsterType | None = None,
+) -> dict[str, Any]:
+    """Return the options of ``@dg.asset`` that every stage sets."""
+    return {
+        "key": key_of(spec, stage),
+        "group_name": spec.dataset_id,
+        "description": description,
+        "code_version": version,
+        "kinds": set(kinds),
+        "owners": list(spec.owners),
+        "tags": {"stage": stage.split("/")[0]},
+        "metadata": {"dagster/column_schema": columns} if columns else None,
+        "partitions_def": partitions_def,
+        "dagster_type": dagster_type,
+        "io_manager_key": IO_MANAGER_KEY,
+        "automation_condition": settled() if spec.automate else None,
+    }
+
+
+def to_output(artefact: Artefact, **metadata: Any) -> dg.Output[Artefact]:
+    """Return the artefact with its data version and what the UI shows of it."""
+    n_bytes = sum(entry["n_bytes"] for entry in artefact.files.values())
+    shown = {"n_bytes": n_bytes, "folder": dg.MetadataValue.path(str(artefact.folder)), **metadata}
+    return dg.Output(
+        artefact, data_version=dg.DataVersion(artefact.data_version), metadata=shown
+    )

@@ -1,0 +1,259 @@
+"""Blocking asset checks and Dagster types, all made from schemas and contracts.
+
+Belongs here: how a breach is shown and what it blocks. What must hold is in ``schemas``, and in
+the plain functions that are called here.
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import pandera.errors
+import pandera.pandas as pa
+from dagster_pandera import pandera_schema_to_dagster_type
+
+from adata_assets.resources import StorageResource
+from adata_assets.schemas.annotated import LedgerSchema, ObsSchema, VarSchema
+from adata_assets.schemas.chunked import (
+    CellTextSchema,
+    EmbeddingSchema,
+    GeneStatsSchema,
+    ShareLinkSchema,
+)
+from adata_assets.schemas.rows import row_schema
+from adata_assets.spec import DatasetSpec
+from adata_assets.storage import Artefact, Storage
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Schema = type[pa.DataFrameModel] | pa.DataFrameSchema
+MAX_SHOWN = 50
+
+
+def column_schema(schema: Schema) -> dg.TableSchema:
+    """Return the columns of a schema with their descriptions, as the UI shows them."""
+    return pandera_schema_to_dagster_type(schema).metadata["schema"].schema
+
+
+@functools.cache
+def artefact_type(file: str, schema: Schema) -> dg.DagsterType:
+    """Return the Dagster type of an artefact whose ``file`` has the columns of ``schema``.
+
+    The columns are compared when the asset ends; the rows are the matter of the blocking check.
+    """
+    wanted = list(_columns_of(schema))
+
+    def has_columns(_: dg.TypeCheckContext, value: object) -> dg.TypeCheck:
+        if not isinstance(value, Artefact):
+            return dg.TypeCheck(False, description=f"not an artefact: {type(value).__name__}")
+        import pyarrow.parquet as pq
+
+        found = pq.read_schema(value.local(file)).names
+        return dg.TypeCheck(
+            found == wanted, description=f"{file}: columns {found}, expected {wanted}"
+        )
+
+    return dg.DagsterType(
+        type_check_fn=has_columns,
+        name=f"Artefact_{_name_of(schema)}",
+        typing_type=Artefact,
+        metadata={"schema": column_schema(schema)},
+    )
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Everything that a check found, at most ``MAX_SHOWN`` shown in full."""
+
+    breaches: list[str]
+    n_checked: int
+
+    def to_result(self) -> dg.AssetCheckResult:
+        """Return the result that the UI shows: all breaches at once."""
+        shown = "\n".join(f"- {breach}" for breach in self.breaches[:MAX_SHOWN])
+        return dg.AssetCheckResult(
+            passed=not self.breaches,
+            metadata={
+                "n_checked": self.n_checked,
+                "n_breaches": len(self.breaches),
+                "breaches": dg.MetadataValue.md(shown or "none"),
+            },
+            description=self.breaches[0][:500] if self.breaches else "",
+        )
+
+
+def find_schema_breaches(frames: "Iterable[pd.DataFrame]", schema: Schema) -> Findings:
+    """Validate a table row group by row group; unique columns are compared over all of them."""
+    breaches, n_rows = [], 0
+    unique = {name: [] for name, column in _columns_of(schema).items() if column.unique}
+    for frame in frames:
+        try:
+            schema.validate(frame, lazy=True)
+        except pandera.errors.SchemaErrors as errors:
+            breaches += _describe(errors, n_rows)
+        for name, seen in unique.items():
+            if name in frame:
+                seen.append(frame[name])
+        n_rows += len(frame)
+    return Findings(breaches + list(_repeated(unique)), n_rows)
+
+
+def _columns_of(schema: Schema) -> dict[str, Any]:
+    return (schema if isinstance(schema, pa.DataFrameSchema) else schema.to_schema()).columns
+
+
+def _name_of(schema: Schema) -> str:
+    return schema.name if isinstance(schema, pa.DataFrameSchema) else schema.__name__
+
+
+def _describe(errors: pandera.errors.SchemaErrors, first_row: int) -> list[str]:
+    cases = errors.failure_cases
+    return [
+        f"row {first_row + int(case.index) if case.index == case.index and case.index is not None else '?'}, "
+        f"{case.column}: {case.check} (found {case.failure_case!r})"
+        for case in cases.itertuples(index=False)
+    ]
+
+
+def _repeated(unique: "dict[str, list[pd.Series]]") -> Iterator[str]:
+    import pandas as pd
+
+    for name, parts in unique.items():
+        whole = pd.concat(parts) if len(parts) > 1 else None
+        if whole is not None and not whole.is_unique:
+            repeated = whole[whole.duplicated()].unique()
+            yield f"{name}: {len(repeated)} values occur in several row groups, e.g. {repeated[:3]}"
+
+
+def build_checks(
+    spec: DatasetSpec, chunks: dg.PartitionsDefinition
+) -> list[dg.AssetChecksDefinition]:
+    """Build all blocking checks of one dataset."""
+    checks = [
+        _table_check(spec, "annotated_obs", "obs.parquet", ObsSchema),
+        _table_check(spec, "annotated_obs", "var.parquet", VarSchema),
+        _table_check(spec, "annotated_obs", "ledger.parquet", LedgerSchema),
+        _table_check(spec, "gene_stats", "gene_stats.parquet", GeneStatsSchema),
+        _table_check(spec, "cell_texts", "cell_texts.parquet", CellTextSchema, chunks),
+        _table_check(spec, "share_links", "share_links.parquet", ShareLinkSchema, chunks),
+        _content_check(spec, "annotated_obs", "cells_accounted_for", _check_annotated),
+        _content_check(spec, "counts", "umis_conserved", _check_counts),
+        _content_check(spec, "chunk_files", "slots", _check_chunk_files, chunks),
+        _content_check(spec, "share_links", "links_not_expired", _check_expiry, chunks),
+        _content_check(spec, "hf_splits", "rows", _check_rows),
+        _content_check(spec, "hf_splits", "promises", _check_promises),
+    ]
+    for embedder in spec.embedders:
+        stage = f"embeddings/{embedder.name}"
+        checks.append(_table_check(spec, stage, "embedding.parquet", EmbeddingSchema, chunks))
+        checks.append(_content_check(spec, f"models/{embedder.name}", "finite", _check_model))
+    return checks
+
+
+Check = Callable[[DatasetSpec, Storage, Artefact], Findings]
+
+
+def _table_check(
+    spec: DatasetSpec,
+    stage: str,
+    file: str,
+    schema: Schema,
+    partitions_def: dg.PartitionsDefinition | None = None,
+) -> dg.AssetChecksDefinition:
+    def check(_: DatasetSpec, __: Storage, artefact: Artefact) -> Findings:
+        from adata_assets.tables import iter_row_groups
+
+        return find_schema_breaches(iter_row_groups(artefact.local(file)), schema)
+
+    return _content_check(spec, stage, f"{file.split('.')[0]}_schema", check, partitions_def)
+
+
+def _content_check(
+    spec: DatasetSpec,
+    stage: str,
+    name: str,
+    check: Check,
+    partitions_def: dg.PartitionsDefinition | None = None,
+) -> dg.AssetChecksDefinition:
+    key = dg.AssetKey([spec.dataset_id, *stage.split("/")])
+
+    @dg.asset_check(
+        asset=key,
+        name=name,
+        blocking=True,
+        partitions_def=partitions_def,
+        description=(check.__doc__ or "The stored table satisfies its schema.").split("\n")[0],
+    )
+    def content_check(
+        context: dg.AssetCheckExecutionContext, storage: StorageResource
+    ) -> dg.AssetCheckResult:
+        store = storage.open()
+        partition = context.partition_key if partitions_def else None
+        artefact = store.load(spec.dataset_id, stage, partition)
+        damaged = artefact.damaged_files()
+        if damaged:
+            return Findings(damaged, len(artefact.files)).to_result()
+        return check(spec, store, artefact).to_result()
+
+    return content_check
+
+
+def _check_annotated(spec: DatasetSpec, store: Storage, artefact: Artefact) -> Findings:
+    """Every raw cell is in the ledger once, and no group is in two splits."""
+    from adata_assets.promises import find_annotation_breaches
+
+    return Findings(*find_annotation_breaches(artefact))
+
+
+def _check_counts(spec: DatasetSpec, store: Storage, artefact: Artefact) -> Findings:
+    """Each cell's counts sum to what the raw file holds for it."""
+    from adata_assets.promises import find_counts_breaches
+
+    return Findings(*find_counts_breaches(store.load(spec.dataset_id, "annotated_obs"), artefact))
+
+
+def _check_model(spec: DatasetSpec, store: Storage, artefact: Artefact) -> Findings:
+    """What was learnt is finite and has the hash that it states."""
+    from adata_assets.promises import find_model_breaches
+
+    return Findings(*find_model_breaches(artefact))
+
+
+def _check_chunk_files(spec: DatasetSpec, store: Storage, artefact: Artefact) -> Findings:
+    """Both files open with stock anndata and hold exactly the cells of the chunk."""
+    from adata_assets.promises import find_chunk_breaches
+
+    annotated = store.load(spec.dataset_id, "annotated_obs")
+    return Findings(*find_chunk_breaches(spec, annotated, artefact))
+
+
+def _check_expiry(spec: DatasetSpec, store: Storage, artefact: Artefact) -> Findings:
+    """No link has expired."""
+    from adata_assets.promises import find_expired_links
+
+    return Findings(*find_expired_links(artefact))
+
+
+def _check_rows(spec: DatasetSpec, store: Storage, artefact: Artefact) -> Findings:
+    """Every published row satisfies the schema of its format."""
+    from adata_assets.tables import iter_row_groups
+
+    schema = row_schema(
+        spec.format,
+        sentence_keys=spec.sentences.keys,
+        negatives_per_sample=spec.negatives_per_sample,
+    )
+    shards = [name for name in sorted(artefact.files) if name.endswith(".parquet")]
+    return find_schema_breaches(
+        (frame for name in shards for frame in iter_row_groups(artefact.local(name))), schema
+    )
+
+
+def _check_promises(spec: DatasetSpec, store: Storage, artefact: Artefact) -> Findings:
+    """Ids, links and negatives hold what the card promises (S11 to S13, C3, C4, C6)."""
+    from adata_assets.promises import find_row_breaches
+
+    return Findings(*find_row_breaches(spec, store, artefact))

@@ -1,0 +1,61 @@
+"""All assets and checks of one dataset, from its spec.
+
+Belongs here: which stages a dataset has. A stage is in ``assets``; how a YAML becomes a spec is in
+``adata_dataset``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+
+from adata_assets.assets.annotated_obs import build_annotated_obs
+from adata_assets.assets.cell_texts import build_cell_texts
+from adata_assets.assets.chunk_files import build_chunk_files
+from adata_assets.assets.counts import build_counts
+from adata_assets.assets.embeddings import build_embeddings
+from adata_assets.assets.gene_stats import build_gene_stats
+from adata_assets.assets.hf_splits import build_hf_splits
+from adata_assets.assets.models import build_model
+from adata_assets.assets.raw_h5ad import build_raw_h5ad
+from adata_assets.assets.share_links import build_share_links
+from adata_assets.assets.source import build_source
+from adata_assets.checks import build_checks
+from adata_assets.spec import DatasetSpec
+from adata_assets.splitting.chunks import count_chunks, partition_keys
+
+
+def build_dataset_defs(
+    spec: DatasetSpec, *, folder: Path | None = None, n_raw: int | None = None
+) -> dg.Definitions:
+    """Build the definitions of one dataset.
+
+    Parameters
+    ----------
+    folder
+        Where relative paths of the spec begin.
+    n_raw
+        Cells of the raw file; needed for ``chunks.size``.
+
+    Raises
+    ------
+    InputError
+        If an embedder or the share store is unknown or has wrong settings.
+    """
+    n_chunks = count_chunks(spec.chunks, n_raw=n_raw, n_splits=len(spec.splits.fractions))
+    chunks = dg.StaticPartitionsDefinition(partition_keys(n_chunks))
+    assets = [
+        build_source(spec, folder),
+        build_raw_h5ad(spec, folder),
+        build_annotated_obs(spec),
+        build_counts(spec),
+        build_gene_stats(spec),
+        *(build_model(spec, embedder) for embedder in spec.embedders),
+        *(build_embeddings(spec, embedder, chunks) for embedder in spec.embedders),
+        build_cell_texts(spec, chunks),
+        build_chunk_files(spec, chunks),
+        build_share_links(spec, chunks),
+        build_hf_splits(spec),
+    ]
+    return dg.Definitions(assets=assets, asset_checks=build_checks(spec, chunks))

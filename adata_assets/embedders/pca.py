@@ -1,0 +1,112 @@
+"""``pca``: exact principal components of the highly variable genes' lognorm values.
+
+The covariance is summed over the stream and decomposed once; no cell-by-gene matrix is ever dense
+beyond a block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse.linalg
+from pydantic import Field
+
+from adata_assets.embedders.contract import CellBlock, EmbedderSettings, TrainStream
+from adata_assets.errors import InputError
+
+# Beyond this many genes a full eigen-decomposition takes longer than Lanczos.
+MAX_GENES_OF_EIGH = 3000
+
+
+class Settings(EmbedderSettings):
+    """Settings of ``pca``."""
+
+    n_dims: int = Field(50, ge=1, description="number of components")
+    n_genes: int = Field(2000, ge=2, description="at most so many genes, most variable first")
+
+
+class Embedder:
+    """Scores of the leading components, float32 ``(n_obs, n_dims)``."""
+
+    version: ClassVar[str] = "1"
+    citation: ClassVar[str | None] = None
+    Settings: ClassVar[type[EmbedderSettings]] = Settings
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def fit(self, train: TrainStream) -> dict[str, np.ndarray]:
+        """Return genes, their means and the components.
+
+        Returns
+        -------
+        ``genes`` int64 ``(n_genes,)``, ``means`` float64 ``(n_genes,)``, ``components`` float64
+        ``(n_dims, n_genes)`` (rows of unit length, largest loading positive) and ``variances``
+        float64 ``(n_dims,)`` (ddof 1).
+
+        Raises
+        ------
+        InputError
+            If there are fewer genes or train cells than components.
+        """
+        genes = train.variable_genes(min(self.settings.n_genes, self._ranked(train)))
+        n_dims = self.settings.n_dims
+        if n_dims >= min(len(genes), train.n_train):
+            raise InputError(
+                f"pca: {n_dims} components need more than {n_dims} genes and train cells; there "
+                f"are {len(genes)} and {train.n_train}: lower n_dims"
+            )
+        total, product = np.zeros(len(genes)), np.zeros((len(genes), len(genes)))
+        for cells in train.blocks():
+            for rows in _row_blocks(cells):
+                values = rows.lognorm(genes)
+                total += values.sum(axis=0)
+                product += values.T @ values
+        means = total / train.n_train
+        covariance = (product - train.n_train * np.outer(means, means)) / (train.n_train - 1)
+        variances, components = _leading_components(covariance, n_dims)
+        return {
+            "genes": genes.astype(np.int64),
+            "means": means,
+            "components": components,
+            "variances": variances,
+        }
+
+    def embed(self, cells: CellBlock, model: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return ``(lognorm - means) @ components.T``."""
+        scores = [
+            (rows.lognorm(model["genes"]) - model["means"]) @ model["components"].T
+            for rows in _row_blocks(cells)
+        ]
+        return np.concatenate(scores).astype(np.float32)
+
+    @staticmethod
+    def _ranked(train: TrainStream) -> int:
+        return int((train.gene_stats["hvg_rank"] >= 0).sum())
+
+
+def _row_blocks(cells: CellBlock, n_obs: int = 2048) -> list[CellBlock]:
+    return [
+        CellBlock(cells.counts[i : i + n_obs], cells.totals[i : i + n_obs])
+        for i in range(0, cells.counts.shape[0], n_obs)
+    ]
+
+
+def _leading_components(covariance: np.ndarray, n_dims: int) -> tuple[np.ndarray, np.ndarray]:
+    n_genes = len(covariance)
+    if n_genes <= MAX_GENES_OF_EIGH:
+        values, vectors = scipy.linalg.eigh(
+            covariance, subset_by_index=[n_genes - n_dims, n_genes - 1]
+        )
+    else:
+        start = np.full(n_genes, n_genes**-0.5)
+        values, vectors = scipy.sparse.linalg.eigsh(covariance, k=n_dims, v0=start, tol=0)
+    order = np.argsort(values)[::-1]
+    components = vectors[:, order].T
+    # Signs are free in theory; the largest loading is made positive.
+    largest = np.abs(components).argmax(axis=1)
+    components *= np.sign(components[np.arange(n_dims), largest])[:, None]
+    return values[order], components

@@ -1,0 +1,190 @@
+"""What is fresh, and what is missing, failed or stale by code or data version.
+
+Belongs here: comparing manifests, definitions and the instance's records. Nothing is run here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import dagster as dg
+from dagster._core.events import DagsterEventType
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+
+from adata_assets.sources.files import look_at_source
+from adata_assets.storage import Artefact, Storage, name_of
+
+DATA_VERSION_TAG = "dagster/data_version"
+
+
+@dataclass(frozen=True)
+class Node:
+    """One asset, or one partition of it."""
+
+    stage: str
+    partition_key: str | None = None
+
+    @property
+    def name(self) -> str:
+        """``stage`` or ``stage@partition``."""
+        return name_of(self.stage, self.partition_key)
+
+
+@dataclass(frozen=True)
+class DatasetGraph:
+    """The assets of one dataset, as the definitions know them.
+
+    Attributes
+    ----------
+    defs
+        All definitions.
+    dataset_id
+        The first part of the dataset's asset keys.
+    """
+
+    defs: dg.Definitions
+    dataset_id: str
+
+    @cached_property
+    def _asset_graph(self) -> dg.BaseAssetGraph:
+        return self.defs.resolve_asset_graph()
+
+    def key_of(self, stage: str) -> dg.AssetKey:
+        """Return the asset key of a stage."""
+        return dg.AssetKey([self.dataset_id, *stage.split("/")])
+
+    @cached_property
+    def stages(self) -> list[str]:
+        """Materializable stages, upstream first."""
+        keys = (key for level in self._asset_graph.toposorted_asset_keys_by_level for key in level)
+        return [
+            "/".join(key.path[1:])
+            for key in keys
+            if key.path[0] == self.dataset_id and self._asset_graph.get(key).is_materializable
+        ]
+
+    @cached_property
+    def chunk_keys(self) -> list[str]:
+        """Partition keys of the dataset."""
+        for stage in self.stages:
+            partitions = self._asset_graph.get(self.key_of(stage)).partitions_def
+            if partitions is not None:
+                return list(partitions.get_partition_keys())
+        return []
+
+    def is_partitioned(self, stage: str) -> bool:
+        """Whether a stage has one artefact per chunk."""
+        return self._asset_graph.get(self.key_of(stage)).partitions_def is not None
+
+    def code_version(self, stage: str) -> str | None:
+        """Return the code version of a stage."""
+        return self._asset_graph.get(self.key_of(stage)).code_version
+
+    def nodes(self) -> Iterator[Node]:
+        """Yield every asset and partition, upstream first."""
+        for stage in self.stages:
+            for key in self.chunk_keys if self.is_partitioned(stage) else [None]:
+                yield Node(stage, key)
+
+    def inputs_of(self, node: Node) -> list[Node]:
+        """Return what a node is made from, the source left out."""
+        found = []
+        for key in sorted(self._asset_graph.get(self.key_of(node.stage)).parent_keys):
+            stage = "/".join(key.path[1:])
+            if stage not in self.stages:
+                continue
+            if not self.is_partitioned(stage):
+                found.append(Node(stage))
+            elif node.partition_key is not None:
+                found.append(Node(stage, node.partition_key))
+            else:
+                found += [Node(stage, chunk) for chunk in self.chunk_keys]
+        return found
+
+    def check_keys(self, stage: str) -> list[dg.AssetCheckKey]:
+        """Return the keys of a stage's checks."""
+        return sorted(self._asset_graph.get(self.key_of(stage)).check_keys)
+
+
+def find_stale(
+    graph: DatasetGraph, storage: Storage, instance: dg.DagsterInstance
+) -> dict[Node, str]:
+    """Return every node that is not fresh with the reason, upstream first.
+
+    A node is fresh when its manifest was written by the current code version from the current
+    data versions of its inputs, when this instance has recorded that very data version, and when
+    no blocking check of it failed. A node downstream of a stale one is judged by what is there now.
+    """
+    artefacts = {
+        node: storage.find(graph.dataset_id, node.stage, node.partition_key)
+        for node in graph.nodes()
+    }
+    recorded = {stage: _recorded_versions(graph, instance, stage) for stage in graph.stages}
+    failed = {stage: _failed_checks(graph, instance, stage) for stage in graph.stages}
+    stale = {}
+    for node, artefact in artefacts.items():
+        reason = _judge(graph, node, artefacts)
+        if reason is None and artefact is not None:
+            if recorded[node.stage].get(node.partition_key) != artefact.data_version:
+                reason = "not recorded in this Dagster instance"
+            elif node.partition_key in failed[node.stage]:
+                reason = f"failed: {failed[node.stage][node.partition_key]}"
+        if reason is not None:
+            stale[node] = reason
+    return stale
+
+
+def _judge(
+    graph: DatasetGraph, node: Node, artefacts: Mapping[Node, Artefact | None]
+) -> str | None:
+    artefact = artefacts[node]
+    if artefact is None:
+        return "missing"
+    if artefact.code_version != graph.code_version(node.stage):
+        return "stale: code or settings changed"
+    if not artefact.folder.exists():
+        return "missing: its files are gone"
+    inputs = {given.name: artefacts[given] for given in graph.inputs_of(node)}
+    for name, given in inputs.items():
+        if given is None or artefact.inputs.get(name) != given.data_version:
+            return f"stale: {name} changed"
+    if extra := sorted(set(artefact.inputs) - set(inputs)):
+        return f"stale: made from {extra[0]}, which is no input any more"
+    return None
+
+
+def source_changed(raw: Artefact | None, path: str) -> bool:
+    """Whether the raw file is another one than ``raw_h5ad`` pinned."""
+    from pathlib import Path
+
+    if raw is None or raw.metadata["path"] != path:
+        return True
+    return look_at_source(Path(path), raw.metadata).sha256 != raw.data_version
+
+
+def _recorded_versions(
+    graph: DatasetGraph, instance: dg.DagsterInstance, stage: str
+) -> dict[str | None, str | None]:
+    key = graph.key_of(stage)
+    if not graph.is_partitioned(stage):
+        event = instance.get_latest_materialization_event(key)
+        record = event.asset_materialization if event else None
+        return {None: (record.tags or {}).get(DATA_VERSION_TAG) if record else None}
+    tags = instance.event_log_storage.get_latest_tags_by_partition(
+        key, DagsterEventType.ASSET_MATERIALIZATION, [DATA_VERSION_TAG]
+    )
+    return {partition: found.get(DATA_VERSION_TAG) for partition, found in tags.items()}
+
+
+def _failed_checks(
+    graph: DatasetGraph, instance: dg.DagsterInstance, stage: str
+) -> dict[str | None, str]:
+    infos = instance.event_log_storage.get_asset_check_partition_info(graph.check_keys(stage))
+    passed = AssetCheckExecutionRecordStatus.SUCCEEDED
+    return {
+        info.partition_key: f"check {info.check_key.name} did not pass"
+        for info in infos
+        if not (info.is_current and info.latest_execution_status == passed)
+    }

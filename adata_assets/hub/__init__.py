@@ -1,0 +1,1 @@
+"""The published dataset: its card. One file for each part of the card, plain functions of facts."""

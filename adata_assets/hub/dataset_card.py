@@ -1,0 +1,93 @@
+"""The card of one dataset: every value from the spec, the rows or the files' own metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from adata_assets.hub import card_parts as parts
+from adata_assets.rows.parquet import ShardInfo
+from adata_assets.spec import DatasetSpec
+
+TAGS = ("multimodal", "omics", "sentence-transformers", "anndata")
+
+
+def build_card(
+    spec: DatasetSpec,
+    *,
+    shards: Mapping[str, Sequence[ShardInfo]],
+    example: Mapping[str, Any],
+    about: Sequence[Mapping[str, Any]],
+    n_genes: Sequence[Mapping[str, Any]],
+    annotated: Mapping[str, Any],
+    ledger: pd.DataFrame,
+) -> str:
+    """Return the README.md of a published folder.
+
+    Parameters
+    ----------
+    shards
+        Files of each split.
+    example
+        The first row.
+    about
+        ``uns['adata_assets']`` of every chunk file.
+    n_genes
+        Per chunk ``n_genes_min`` and ``n_genes_max`` of its sentences.
+    annotated
+        Facts of ``annotated_obs``: split sizes, how the cells were split.
+    ledger
+        ``LedgerSchema``.
+
+    Raises
+    ------
+    InputError
+        If a placeholder of the template has no value, or a value no place.
+    """
+    sizes = {split: sum(s.n_bytes for s in found) for split, found in shards.items()}
+    matter = parts.front_matter(
+        pretty_name=spec.pretty_name,
+        license=spec.license,
+        tags=TAGS,
+        splits={split: [f"data/{split}-*"] for split in shards},
+        features=[{"name": name, "dtype": _dtype(value)} for name, value in example.items()],
+        n_rows={split: sum(s.n_rows for s in found) for split, found in shards.items()},
+        n_bytes=sizes,
+        download_size=sum(sizes.values()),
+    )
+    values = {
+        "title": spec.title,
+        "description": spec.description,
+        "dataset_type_explanation": parts.explain_dataset_type(
+            spec.format, list(example), n_negatives=spec.negatives_per_sample
+        ),
+        "cs_length": parts.describe_sentence_length(
+            max(facts["n_genes_max"] for facts in n_genes),
+            min(facts["n_genes_min"] for facts in n_genes),
+            spec.sentences.length,
+        ),
+        "example_data_formatted": parts.format_example_row(example),
+        "example_share_link": example["share_link"],
+        "embedding_generation": parts.describe_embeddings(about),
+        "splits_section": parts.describe_splits(
+            annotated["split_sizes"],
+            by=annotated["split_by"],
+            group_key=annotated["keys"]["group"],
+            n_groups=annotated["n_groups"],
+        ),
+        "ledger_section": parts.describe_ledger(ledger),
+        "source_section": parts.describe_source(spec.data_sources),
+        "citations_section": parts.cite_sources(spec.citations),
+        "methods_section": parts.cite_methods(
+            [embedder.method for embedder in spec.embedders], spec.citations
+        ),
+        "repo_id": spec.repo_id,
+        "first_split": next(iter(shards)),
+    }
+    return parts.render_card(front_matter=matter, values=values)
+
+
+def _dtype(value: Any) -> str:
+    return "float64" if isinstance(value, float) else "string"

@@ -1,0 +1,1 @@
+"""Sparse matrices on disk: safe opening, streamed rows, counts in dataset order, chunk files."""

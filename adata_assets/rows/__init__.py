@@ -1,0 +1,1 @@
+"""The rows of the published splits: facts, negatives, formats and parquet shards."""

@@ -1,0 +1,181 @@
+"""The columns of the three published formats and the tables that have them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from adata_assets.errors import InputError
+
+FORMATS = ("single", "pairs", "multiplets")
+
+_N_SHOWN = 3
+
+# The consumer reads names that begin so as codes of an embedding, not as ids of cells.
+_RESERVED_PREFIX = "omics:"
+
+StringColumn: TypeAlias = pa.Array | pa.ChunkedArray
+
+
+def column_names(format: str, *, sentence_keys: Sequence[str], n_negatives: int) -> list[str]:
+    """The columns of a format, in their published order.
+
+    `sentence_keys` are the names `cell_sentence_1` to `cell_sentence_k`; `n_negatives` matters to
+    multiplets only.
+
+    Raises
+    ------
+    InputError
+        An unknown format, other sentence names, or multiplets without negatives.
+
+    Examples
+    --------
+    >>> column_names("pairs", sentence_keys=["cell_sentence_1"], n_negatives=0)
+    ['sample_idx', 'cell_sentence_1', 'caption', 'label', 'share_link', 'adata_link']
+    """
+    if format not in FORMATS:
+        raise InputError(f"format {format!r} is unknown: choose one of {', '.join(FORMATS)}")
+    expected = [f"cell_sentence_{i}" for i in range(1, len(sentence_keys) + 1)]
+    if not sentence_keys or list(sentence_keys) != expected:
+        raise InputError(
+            f"sentence columns {list(sentence_keys)}: name them cell_sentence_1, cell_sentence_2, …"
+        )
+    if format == "multiplets" and n_negatives < 1:
+        raise InputError(f"multiplets with {n_negatives} negatives: ask for at least 1")
+    middle = {
+        "single": [],
+        "pairs": ["caption", "label"],
+        "multiplets": ["positive", *(f"negative_{i}_idx" for i in range(1, n_negatives + 1))],
+    }
+    return ["sample_idx", *sentence_keys, *middle[format], "share_link", "adata_link"]
+
+
+def build_rows(
+    format: str,
+    *,
+    sample_idx: StringColumn,
+    sentences: Mapping[str, StringColumn],
+    share_link: StringColumn,
+    adata_link: StringColumn,
+    caption: StringColumn | None = None,
+    negative_ids: Sequence[StringColumn] | None = None,
+    negative_caption: StringColumn | None = None,
+) -> pa.Table:
+    """The rows of some cells of a split, in the order of the cells.
+
+    Parameters
+    ----------
+    format
+        One of `FORMATS`. *pairs* gives two rows per cell, first the true caption with label 1.0,
+        then the negative's with 0.0; the others give one.
+    sample_idx
+        Ids of the cells; `cell_sentence_1` must equal them, because the consumer looks the
+        embedding up by it.
+    sentences
+        `cell_sentence_1` to `cell_sentence_k`.
+    share_link, adata_link
+        The links of each cell's chunk.
+    caption
+        Needed for pairs and multiplets (there it is the column `positive`).
+    negative_ids
+        multiplets: per slot the ids of the drawn cells.
+    negative_caption
+        pairs: the caption of the drawn cell.
+
+    Returns
+    -------
+    Columns as :func:`column_names` says; `label` float64, all others `pa.string()`, no nulls.
+
+    Raises
+    ------
+    InputError
+        A column is missing, not asked for, of another length or has nulls; an id begins with
+        ``omics:``; `cell_sentence_1` differs from `sample_idx`.
+    """
+    given = {"caption": caption, "negative_ids": negative_ids, "negative_caption": negative_caption}
+    needed = {
+        "single": set(),
+        "pairs": {"caption", "negative_caption"},
+        "multiplets": {"caption", "negative_ids"},
+    }
+    names = column_names(format, sentence_keys=list(sentences), n_negatives=len(negative_ids or []))
+    _require_given(format, given, needed[format])
+    columns = {"sample_idx": sample_idx, **sentences}
+    if format == "pairs":
+        columns |= {"caption": caption, "negative_caption": negative_caption}
+    elif format == "multiplets":
+        ids = negative_ids or []
+        columns |= {"positive": caption}
+        columns |= {f"negative_{i}_idx": ids[i - 1] for i in range(1, len(ids) + 1)}
+    columns |= {"share_link": share_link, "adata_link": adata_link}
+    rows = _require_strings(columns)
+    _require_ids(rows)
+    return _pair_up(rows, names) if format == "pairs" else rows.select(names)
+
+
+def _require_given(format: str, given: Mapping[str, object], needed: set[str]) -> None:
+    has = {name for name, value in given.items() if value is not None}
+    if has != needed:
+        raise InputError(
+            f"rows of format {format!r} got {sorted(has) or 'no texts'} and take "
+            f"{sorted(needed) or 'none'}: pass exactly these"
+        )
+
+
+def _require_strings(columns: Mapping[str, StringColumn]) -> pa.Table:
+    n_rows = len(columns["sample_idx"])
+    arrays = {}
+    for name, column in columns.items():
+        if len(column) != n_rows:
+            raise InputError(
+                f"column {name!r} has {len(column)} values for {n_rows} cells: give one per cell"
+            )
+        if column.null_count:
+            ids = _first_ids(columns["sample_idx"], pc.is_null(column))
+            raise InputError(
+                f"column {name!r} is null in {column.null_count} of {n_rows} rows, first for "
+                f"{ids}: every published column is filled in every row"
+            )
+        arrays[name] = _as_string(column)
+    return pa.table(arrays)
+
+
+def _as_string(column: StringColumn) -> pa.Array:
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return array.cast(pa.string())
+
+
+def _first_ids(sample_idx: StringColumn, is_bad: StringColumn) -> list[str]:
+    return list(sample_idx.filter(is_bad).slice(0, _N_SHOWN).to_pylist())
+
+
+def _require_ids(rows: pa.Table) -> None:
+    ids = rows["sample_idx"]
+    is_reserved = pc.starts_with(ids, _RESERVED_PREFIX)
+    if pc.any(is_reserved).as_py():
+        raise InputError(
+            f"sample_idx begins with {_RESERVED_PREFIX!r}, first for {_first_ids(ids, is_reserved)}: "
+            "the consumer reserves that prefix; rename the cells"
+        )
+    differs = pc.not_equal(rows["cell_sentence_1"], ids)
+    if pc.any(differs).as_py():
+        raise InputError(
+            f"cell_sentence_1 differs from sample_idx, first for {_first_ids(ids, differs)}: "
+            "it is the id by which the consumer finds the embedding"
+        )
+
+
+def _pair_up(rows: pa.Table, names: Sequence[str]) -> pa.Table:
+    """Two rows per cell: its own caption with label 1.0, then the negative's with 0.0."""
+    n_cells = rows.num_rows
+    each_twice = pa.array(np.repeat(np.arange(n_cells), 2))
+    own_then_other = pa.array(np.arange(2 * n_cells).reshape(2, n_cells).T.ravel())
+    captions = pa.chunked_array([*rows["caption"].chunks, *rows["negative_caption"].chunks])
+    pairs = rows.drop_columns(["caption", "negative_caption"]).take(each_twice)
+    pairs = pairs.append_column("caption", captions.take(own_then_other))
+    pairs = pairs.append_column("label", pa.array(np.tile([1.0, 0.0], n_cells)))
+    return pairs.select(names)

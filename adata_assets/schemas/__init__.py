@@ -1,0 +1,1 @@
+"""What crosses a stage boundary: one Pandera schema per table, one slots contract per AnnData."""

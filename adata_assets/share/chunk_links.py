@@ -1,0 +1,41 @@
+"""Share the two files of one chunk: an artefact in, a table of links out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+from upath import UPath
+
+from adata_assets.chunk.files import H5AD, ZARR_ZIP
+from adata_assets.share import open_share_store
+from adata_assets.share.contract import remote_name
+from adata_assets.spec import DatasetSpec
+from adata_assets.storage import Artefact
+
+_FILE_OF = {"share_link": (H5AD, ".h5ad"), "adata_link": (ZARR_ZIP, ".zarr.zip")}
+
+
+def share_chunk(spec: DatasetSpec, chunk_files: Artefact, *, root: UPath) -> pd.DataFrame:
+    """Put both files into the store, read them back, return ``ShareLinkSchema`` rows.
+
+    Raises
+    ------
+    ShareError
+        If a file could not be put or its link does not serve its bytes.
+    """
+    store = open_share_store(
+        spec.share.store, spec.share.settings, root=root, dataset_id=spec.dataset_id
+    )
+    rows = []
+    for kind, (file, suffix) in _FILE_OF.items():
+        sha256 = chunk_files.files[file]["sha256"]
+        name = remote_name(chunk_files.partition_key or "", sha256, suffix)
+        link = store.put(chunk_files.local(file), name)
+        store.probe(link)
+        if kind == "adata_link" and spec.share.settings.get("local_zarr"):
+            link = replace(link, url=store.zarr_folder(chunk_files.local(file), name))
+        rows.append({"kind": kind, **vars(link), "n_obs": chunk_files.metadata["n_obs"]})
+    links = pd.DataFrame(rows)
+    links["expires_at"] = links["expires_at"].map(lambda at: at.isoformat() if at else None)
+    return links.astype({"expires_at": object})

@@ -1,0 +1,1 @@
+"""Texts about cells that are made from their counts; captions live in `annotation`."""

@@ -1,0 +1,56 @@
+"""Small generated matrices and files that several tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from scipy.sparse import csc_matrix, csr_matrix
+
+FORMATS = {"csr": csr_matrix, "csc": csc_matrix, "dense": lambda matrix: matrix.toarray()}
+
+
+def make_counts(n_obs: int, n_vars: int, *, seed: int = 0, dtype: str = "f4") -> csr_matrix:
+    """Return counts of which two thirds are zero, with empty rows and columns among them."""
+    rng = np.random.default_rng(seed)
+    values = rng.geometric(0.4, (n_obs, n_vars)) * (rng.random((n_obs, n_vars)) < 0.33)
+    values[:: max(n_obs // 3, 1)] = 0
+    values[:, :1] = 0
+    return csr_matrix(values.astype(dtype))
+
+
+def make_adata(n_obs: int = 40, n_vars: int = 12, *, encoding: str = "csr") -> ad.AnnData:
+    """Return an AnnData with different counts in X, raw/X and two layers."""
+    to_format = FORMATS[encoding]
+    obs = pd.DataFrame(
+        {
+            "donor_id": pd.Categorical(["a", "b"] * (n_obs // 2)),
+            "note": ["x", None] * (n_obs // 2),
+            "caption": [f"cell {i}" for i in range(n_obs)],
+            "score": np.linspace(0, 1, n_obs),
+        },
+        index=[f"cell{i}" for i in range(n_obs)],
+    )
+    var = pd.DataFrame({"symbol": [f"G{i}" for i in range(n_vars)]})
+    var.index = [f"ENSG{i}" for i in range(n_vars)]
+    raw = ad.AnnData(to_format(make_counts(n_obs, n_vars, seed=1)), obs=obs, var=var)
+    adata = ad.AnnData(to_format(make_counts(n_obs, n_vars)), obs=obs, var=var)
+    adata.raw = raw
+    adata.layers["counts"] = to_format(make_counts(n_obs, n_vars, seed=2, dtype="i8"))
+    adata.layers["another"] = to_format(make_counts(n_obs, n_vars, seed=3, dtype="f8"))
+    return adata
+
+
+def write_adata(adata: ad.AnnData, path: Path, **options: object) -> Path:
+    """Write with anndata's own writer and return the path."""
+    adata.write_h5ad(path, **options)
+    return path
+
+
+def cut(matrix: csr_matrix, n_rows: int) -> Iterator[tuple[int, csr_matrix]]:
+    """Yield a matrix as blocks of so many rows."""
+    for first in range(0, matrix.shape[0], n_rows):
+        yield first, matrix[first : first + n_rows]

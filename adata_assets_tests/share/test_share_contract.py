@@ -1,0 +1,99 @@
+"""The promises of a share store. Every store inherits them: the names come from the folder."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from adata_assets.errors import InputError
+from adata_assets.share import share_store_names
+from adata_assets.share.contract import (
+    ShareError,
+    ShareStore,
+    remote_name,
+    sha256_of,
+)
+
+
+@pytest.fixture(params=share_store_names())
+def store(request: pytest.FixtureRequest) -> ShareStore:
+    """Each store in turn; a store without a fixture ``<name>_store`` is an error here."""
+    return cast("ShareStore", request.getfixturevalue(f"{request.param}_store"))
+
+
+def _name(file: Path) -> str:
+    return remote_name("0001-of-0002", sha256_of(file), ".h5ad")
+
+
+def test_put_then_probe_reads_the_bytes_back(store: ShareStore, chunk_file: Path) -> None:
+    """S14: what was put is served whole, without login."""
+    link = store.put(chunk_file, _name(chunk_file))
+    store.probe(link)
+    assert (link.sha256, link.n_bytes) == (sha256_of(chunk_file), chunk_file.stat().st_size)
+    assert (link.store, link.remote_name) == (store.name, _name(chunk_file))
+    assert link.url.endswith(".h5ad")
+    assert store.list() == [_name(chunk_file)]
+
+
+def test_putting_the_same_bytes_again_changes_nothing(store: ShareStore, chunk_file: Path) -> None:
+    first = store.put(chunk_file, _name(chunk_file))
+    assert store.put(chunk_file, _name(chunk_file)) == first
+    assert store.list() == [_name(chunk_file)]
+
+
+def test_c11_a_name_never_gets_other_bytes(
+    store: ShareStore, chunk_file: Path, tmp_path: Path
+) -> None:
+    """C11: the second file is refused, the first is still served."""
+    link = store.put(chunk_file, _name(chunk_file))
+    other = tmp_path / "other.h5ad"
+    other.write_bytes(b"\x89HDF\r\n\x1a\nother")
+    with pytest.raises(ShareError, match=r"other\.h5ad.*never overwritten"):
+        store.put(other, link.remote_name)
+    store.probe(link)
+
+
+@pytest.mark.parametrize("change", [{"sha256": "0" * 64}, {"n_bytes": 7}, {"n_bytes": 10**9}])
+def test_probe_refuses_a_link_that_serves_other_bytes(
+    store: ShareStore, chunk_file: Path, change: dict[str, Any]
+) -> None:
+    link = dataclasses.replace(store.put(chunk_file, _name(chunk_file)), **change)
+    with pytest.raises(ShareError, match="cannot be read back"):
+        store.probe(link)
+
+
+def test_probe_refuses_a_link_of_another_place(store: ShareStore, chunk_file: Path) -> None:
+    link = store.put(chunk_file, _name(chunk_file))
+    with pytest.raises(ShareError, match="not a link of this store") as caught:
+        store.probe(dataclasses.replace(link, url="https://other.org/x.h5ad?token=secret"))
+    assert "secret" not in str(caught.value)
+
+
+def test_put_refuses_empty_and_missing_files(store: ShareStore, tmp_path: Path) -> None:
+    (tmp_path / "empty.h5ad").touch()
+    for name in ("empty.h5ad", "missing.h5ad"):
+        with pytest.raises(InputError, match=name):
+            store.put(tmp_path / name, "0001-of-0002-0123456789abcdef.h5ad")
+    assert store.list() == []
+
+
+@pytest.mark.parametrize("name", ["../x.h5ad", "a/b.h5ad", ".x.h5ad", "x.txt", "", "x.h5ad\n"])
+def test_put_refuses_names_that_could_leave_the_folder(
+    store: ShareStore, chunk_file: Path, name: str
+) -> None:
+    with pytest.raises(InputError, match="cannot be the name"):
+        store.put(chunk_file, name)
+
+
+def test_remote_name_changes_with_the_bytes_and_is_checked() -> None:
+    """C11."""
+    name = remote_name("0001-of-0002", "a" * 64, ".zarr.zip")
+    assert name == "0001-of-0002-aaaaaaaaaaaaaaaa.zarr.zip"
+    assert name != remote_name("0001-of-0002", "b" * 64, ".zarr.zip")
+    with pytest.raises(InputError, match=r"\.csv"):
+        remote_name("0001-of-0002", "a" * 64, ".csv")
+    with pytest.raises(InputError, match="64"):
+        remote_name("0001-of-0002", "A" * 64, ".h5ad")
