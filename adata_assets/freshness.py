@@ -8,12 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import dagster as dg
 from dagster._core.events import DagsterEventType
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from adata_assets.sources.files import look_at_source
+from adata_assets.assets.source import FOLDER, SPEC
+from adata_assets.assets.source import STAGE as SOURCE
+from adata_assets.sources.files import locate_source, look_at_source
+from adata_assets.spec import DatasetSpec
 from adata_assets.storage import Artefact, Storage, name_of
 
 DATA_VERSION_TAG = "dagster/data_version"
@@ -54,6 +59,30 @@ class DatasetGraph:
     def key_of(self, stage: str) -> dg.AssetKey:
         """Return the asset key of a stage."""
         return dg.AssetKey([self.dataset_id, *stage.split("/")])
+
+    @cached_property
+    def spec(self) -> DatasetSpec:
+        """The dataset's spec, as its source asset carries it."""
+        return DatasetSpec.model_validate(self._source_metadata[SPEC].data)
+
+    @cached_property
+    def _source_metadata(self) -> Mapping[str, Any]:
+        return self._asset_graph.get(self.key_of(SOURCE)).metadata
+
+    def source_path(self) -> Path:
+        """Return the path of the raw file.
+
+        Raises
+        ------
+        InputError
+            If it is not there.
+        """
+        return locate_source(self.spec.source, folder=Path(self._source_metadata[FOLDER]))
+
+    def dataset_ids(self) -> list[str]:
+        """Return the ids of all datasets of the definitions."""
+        keys = self._asset_graph.get_all_asset_keys()
+        return sorted({key.path[0] for key in keys if key.path[-1] == SOURCE})
 
     @cached_property
     def stages(self) -> list[str]:
@@ -113,6 +142,7 @@ def find_stale(
 ) -> dict[Node, str]:
     """Return every node that is not fresh with the reason, upstream first.
 
+    The source is looked at; it is hashed only when its size or mtime differ.
     A node is fresh when its manifest was written by the current code version from the current
     data versions of its inputs, when this instance has recorded that very data version, and when
     no blocking check of it failed. A node downstream of a stale one is judged by what is there now.
@@ -126,6 +156,8 @@ def find_stale(
     stale = {}
     for node, artefact in artefacts.items():
         reason = _judge(graph, node, artefacts)
+        if node.stage == "raw_h5ad" and reason is None and artefact is not None:
+            reason = _judge_source(graph, artefact)
         if reason is None and artefact is not None:
             if recorded[node.stage].get(node.partition_key) != artefact.data_version:
                 reason = "not recorded in this Dagster instance"
@@ -155,13 +187,9 @@ def _judge(
     return None
 
 
-def source_changed(raw: Artefact | None, path: str) -> bool:
-    """Whether the raw file is another one than ``raw_h5ad`` pinned."""
-    from pathlib import Path
-
-    if raw is None or raw.metadata["path"] != path:
-        return True
-    return look_at_source(Path(path), raw.metadata).sha256 != raw.data_version
+def _judge_source(graph: DatasetGraph, raw: Artefact) -> str | None:
+    now = look_at_source(graph.source_path(), raw.metadata)
+    return None if now.sha256 == raw.data_version else "stale: the source changed"
 
 
 def _recorded_versions(

@@ -26,9 +26,17 @@ def load_project_defs(path: Path) -> dg.Definitions:
     return with_resources(dg.load_from_defs_folder(path_within_project=path))
 
 
-def with_resources(datasets: dg.Definitions) -> dg.Definitions:
-    """Add storage, IO manager, executor and sensor to the definitions of datasets."""
-    storage = StorageResource()
+def with_resources(
+    datasets: dg.Definitions, storage: StorageResource | None = None
+) -> dg.Definitions:
+    """Add storage, IO manager, executor and sensor to the definitions of datasets.
+
+    Parameters
+    ----------
+    storage
+        Where artefacts live; by default what the environment says.
+    """
+    storage = storage or StorageResource()
     shared = dg.Definitions(
         resources={"storage": storage, IO_MANAGER_KEY: ArtefactIOManager(storage=storage)},
         executor=dg.in_process_executor,

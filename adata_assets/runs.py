@@ -6,16 +6,18 @@ Belongs here: driving the same Dagster instance that the UI shows. What is stale
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
-import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import dagster as dg
+from dagster._utils.error import SerializableErrorInfo
 
-from adata_assets.freshness import DatasetGraph, Node, find_stale
+from adata_assets.freshness import DATA_VERSION_TAG, DatasetGraph, Node, find_stale
+from adata_assets.sources.files import look_at_source
 from adata_assets.storage import Storage
 
 # Dagster's own log lines would bury the progress; errors are told at the end.
@@ -46,106 +48,142 @@ class Outcome:
     seconds: float
 
 
-class Materializer:
-    """Runs what is stale, wave by wave, until nothing is.
+def next_runs(graph: DatasetGraph, stale: Collection[Node], done: Collection[Node]) -> list[Run]:
+    """Return the runs that can start now; none when everything is fresh or blocked.
+
+    A node joins a run when each of its inputs is settled (fresh, and so is all upstream of it) or
+    runs before it in the same run. So a node never runs twice, and never on inputs that are about
+    to change. What has no partitions goes first; after it one run per chunk.
 
     Parameters
     ----------
-    load_defs
-        Returns the definitions; called once per process.
-    n_jobs
-        Number of chunks that run at the same time, each in a process of its own.
-    report
-        Called with every outcome.
+    stale
+        Nodes that are to run.
+    done
+        Nodes that ran already; those that are still stale block what is behind them.
     """
+    unsettled: set[Node] = set()
+    joined: dict[str | None, list[Node]] = {}
+    for node in graph.nodes():
+        together = joined.setdefault(node.partition_key, [])
+        inputs = graph.inputs_of(node)
+        if node in stale or any(given in unsettled for given in inputs):
+            unsettled.add(node)
+        if node in stale and node not in done:
+            if all(given not in unsettled or given in together for given in inputs):
+                together.append(node)
+    runs = [
+        Run(graph.dataset_id, tuple(node.stage for node in nodes), key)
+        for key, nodes in joined.items()
+        if nodes
+    ]
+    return [run for run in runs if run.partition_key is None] or runs
 
-    def __init__(
-        self,
-        graph: DatasetGraph,
-        storage: Storage,
-        instance: dg.DagsterInstance,
-        *,
-        n_jobs: int,
-        report: Callable[[Outcome], None],
-    ) -> None:
-        self.graph, self.storage, self.instance = graph, storage, instance
-        self.n_jobs, self.report = n_jobs, report
 
-    def bring_up_to_date(self, *, forced: Iterable[str] = ()) -> list[Outcome]:
-        """Run everything that is missing, failed or stale, and what is forced; nothing else.
+def materialize(
+    graph: DatasetGraph,
+    storage: Storage,
+    instance: dg.DagsterInstance,
+    *,
+    forced: Collection[str] = (),
+    n_jobs: int = 1,
+    report: Callable[[Outcome], None] = lambda outcome: None,
+) -> list[Outcome]:
+    """Run everything that is missing, failed or stale, and what is forced; nothing else.
 
-        A failed run does not stop the others; what depends on it waits. Returns all outcomes.
-        """
-        outcomes: list[Outcome] = []
-        broken: set[Node] = set()
-        done: set[Node] = set()
-        force = set(forced)
-        while True:
-            stale = find_stale(self.graph, self.storage, self.instance)
-            asked = [n for n in self.graph.nodes() if n in stale or n.stage in force]
-            wave = self._next_wave([n for n in asked if n not in done], broken)
-            if not wave:
-                return outcomes
-            for outcome in self._execute(wave):
-                outcomes.append(outcome)
-                self.report(outcome)
-                nodes = {Node(s, outcome.run.partition_key) for s in outcome.run.stages}
-                done |= nodes
-                broken |= nodes if outcome.errors else set()
-            force -= {node.stage for node in done if all(
-                n in done for n in self.graph.nodes() if n.stage == node.stage)}
+    A failed run does not stop the others; only what depends on it waits.
 
-    def _next_wave(self, wanted: Sequence[Node], broken: set[Node]) -> list[Run]:
-        """Return the next runs: first what has no partitions and waits for none, then chunks."""
-        waiting = set(wanted)
-        ready: list[Node] = []
-        blocked = set(broken)
-        for node in self.graph.nodes():
-            inputs = self.graph.inputs_of(node)
-            if any(given in blocked for given in inputs):
-                blocked.add(node)
-            elif node in waiting:
-                ready.append(node)
-        return self._group(ready, waiting)
+    Parameters
+    ----------
+    forced
+        Stages to run even if they are fresh.
+    n_jobs
+        Chunks that run at the same time, each in a process of its own.
+    report
+        Called with every outcome as it comes.
+    """
+    outcomes: list[Outcome] = []
+    done: set[Node] = set()
+    while True:
+        stale = set(find_stale(graph, storage, instance))
+        stale |= {node for node in graph.nodes() if node.stage in forced and node not in done}
+        runs = next_runs(graph, stale, done)
+        if not runs:
+            return outcomes
+        for outcome in _execute_all(graph.defs, instance, runs, n_jobs):
+            done |= {Node(stage, outcome.run.partition_key) for stage in outcome.run.stages}
+            outcomes.append(outcome)
+            report(outcome)
 
-    def _group(self, ready: list[Node], waiting: set[Node]) -> list[Run]:
-        head = [n for n in ready if n.partition_key is None and not self._awaits_chunks(n, waiting)]
-        if head := self._runnable_together(head, waiting):
-            return [Run(self.graph.dataset_id, tuple(n.stage for n in head))]
-        runs = []
-        for key in self.graph.chunk_keys:
-            own = [n for n in ready if n.partition_key == key]
-            if own := self._runnable_together(own, waiting):
-                runs.append(Run(self.graph.dataset_id, tuple(n.stage for n in own), key))
-        return runs
 
-    def _awaits_chunks(self, node: Node, waiting: set[Node]) -> bool:
-        return any(n.partition_key is not None and n in waiting for n in self._ancestors(node))
+def observe_source(
+    graph: DatasetGraph, storage: Storage, instance: dg.DagsterInstance
+) -> None:
+    """Record the source's data version if it is new, so that automation knows what was read."""
+    key = graph.key_of("source")
+    raw = storage.find(graph.dataset_id, "raw_h5ad")
+    now = look_at_source(graph.source_path(), raw.metadata if raw else None).sha256
+    last = instance.fetch_observations(key, limit=1).records
+    tags = last[0].asset_observation.tags if last and last[0].asset_observation else {}
+    if tags.get(DATA_VERSION_TAG) != now:
+        instance.report_runless_asset_event(
+            dg.AssetObservation(asset_key=key, tags={DATA_VERSION_TAG: now})
+        )
 
-    def _runnable_together(self, nodes: list[Node], waiting: set[Node]) -> list[Node]:
-        """Keep nodes whose stale ancestors are all in the same run or none.
 
-        A node behind a fresh one that stands behind a stale one must wait: the fresh one may turn
-        stale, and the node would run twice.
-        """
-        chosen: list[Node] = []
-        for node in nodes:
-            stale = [n for n in self._ancestors(node) if n in waiting]
-            direct = set(self.graph.inputs_of(node))
-            if all(n in chosen and (n in direct or self._reached_by(n, node, chosen)) for n in stale):
-                chosen.append(node)
-        return chosen
+def execute(defs: dg.Definitions, instance: dg.DagsterInstance, run: Run) -> Outcome:
+    """Execute one run in this process."""
+    started = time.monotonic()
+    job = defs.resolve_implicit_global_asset_job_def()
+    result = job.execute_in_process(
+        asset_selection=[dg.AssetKey([run.dataset_id, *stage.split("/")]) for stage in run.stages],
+        partition_key=run.partition_key,
+        instance=instance,
+        run_config=_QUIET,
+        raise_on_error=False,
+    )
+    errors = tuple(
+        f"{event.step_key.replace('__', '/')}"
+        + (f" {run.partition_key}" if run.partition_key else "")
+        + f": {_innermost(event.step_failure_data.error)}"
+        for event in result.all_events
+        if event.is_step_failure
+    )
+    if not result.success and not errors:
+        errors = tuple(
+            f"{run.dataset_id} {run.partition_key or ''}: {_innermost(event.job_failure_data.error)}"
+            for event in result.all_events
+            if event.is_job_failure
+        )
+    return Outcome(run, errors, time.monotonic() - started)
 
-    def _reached_by(self, ancestor: Node, node: Node, chosen: list[Node]) -> bool:
-        between = [n for n in self._ancestors(node) if ancestor in self._ancestors(n)]
-        return all(n in chosen for n in between)
 
-    def _ancestors(self, node: Node) -> list[Node]:
-        found: dict[Node, None] = {}
-        todo = self.graph.inputs_of(node)
-        while todo:
-            given = todo.pop()
-            if given not in found:
-                found[given] = None
-                todo += self.graph.inputs_of(given)
-        return list(found)
+def _innermost(error: SerializableErrorInfo | None) -> str:
+    # Dagster wraps the error of the asset; the innermost cause is what a user can mend.
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.message.strip() if error else "failed; see the Dagster UI"
+
+
+def _execute_all(
+    defs: dg.Definitions, instance: dg.DagsterInstance, runs: Sequence[Run], n_jobs: int
+) -> Iterator[Outcome]:
+    if n_jobs == 1 or len(runs) == 1:
+        yield from (execute(defs, instance, run) for run in runs)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(n_jobs, len(runs)), mp_context=context) as pool:
+        for future in as_completed([pool.submit(_execute_in_worker, run) for run in runs]):
+            yield future.result()
+
+
+@functools.cache
+def _worker_defs() -> dg.Definitions:
+    from adata_assets.definitions import defs
+
+    return defs()
+
+
+def _execute_in_worker(run: Run) -> Outcome:
+    with dg.DagsterInstance.get() as instance:
+        return execute(_worker_defs(), instance, run)

@@ -11,6 +11,7 @@ from adata_assets.sources.files import look_at_source, locate_source
 from adata_assets.spec import DatasetSpec
 
 STAGE = "source"
+SPEC, FOLDER = "spec", "yaml_folder"
 
 
 def build_source(spec: DatasetSpec, folder: Path | None) -> Any:
@@ -27,6 +28,10 @@ def build_source(spec: DatasetSpec, folder: Path | None) -> Any:
         group_name=spec.dataset_id,
         description=f"The raw file as it is where it lives: {spec.source}",
         tags={"stage": STAGE},
+        metadata={
+            SPEC: dg.MetadataValue.json(spec.model_dump(mode="json")),
+            FOLDER: str(folder or Path().absolute()),
+        },
         automation_condition=dg.AutomationCondition.on_cron(spec.schedule)
         if spec.schedule and spec.automate
         else None,

@@ -10,18 +10,20 @@ import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
-import numpy as np
-import pandas as pd
-import scipy.sparse as sp
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 import adata_assets.embedders as _folder
-from adata_assets.annotation.gene_stats import lognorm
 from adata_assets.errors import InputError
-from adata_assets.matrix.counts import Counts
 from adata_assets.spec import EmbedderSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    import scipy.sparse as sp
+
+    from adata_assets.matrix.counts import Counts
 
 # Blocks of a fit have edges of their own, so that a fit does not depend on the chunks.
 FIT_BLOCK_NONZEROS = 4_000_000
@@ -51,6 +53,8 @@ class CellBlock:
 
     def lognorm(self, genes: np.ndarray) -> np.ndarray:
         """Return ``log1p(count / total * 1e4)`` of some genes, dense float64 ``(n_obs, n_genes)``."""
+        from adata_assets.annotation.gene_stats import lognorm
+
         picked = self.counts[:, genes]
         return lognorm(picked, self.totals).toarray()
 
@@ -92,13 +96,13 @@ class TrainStream:
             If fewer genes were ranked than are asked for.
         """
         ranked = self.gene_stats["hvg_rank"].to_numpy()
-        columns = np.flatnonzero(ranked >= 0)
+        columns = (ranked >= 0).nonzero()[0]
         if n_genes > len(columns):
             raise InputError(
                 f"{n_genes} highly variable genes are asked for, {len(columns)} are ranked: lower "
                 "the embedder's n_genes, or raise n_top_genes"
             )
-        return columns[np.argsort(ranked[columns])][:n_genes]
+        return columns[ranked[columns].argsort()][:n_genes]
 
 
 @runtime_checkable
@@ -115,6 +119,11 @@ class Embedder(Protocol):
 
     def __init__(self, settings: EmbedderSettings) -> None:
         """Keep the validated settings."""
+
+    @property
+    def n_dims(self) -> int:
+        """Width of the embedding."""
+        ...
 
     def fit(self, train: TrainStream) -> dict[str, np.ndarray]:
         """Learn from the train cells; return what is frozen."""

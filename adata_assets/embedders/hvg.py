@@ -27,6 +27,11 @@ class Embedder:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
+    @property
+    def n_dims(self) -> int:
+        """Width of the embedding."""
+        return self.settings.n_genes
+
     def fit(self, train: TrainStream) -> dict[str, np.ndarray]:
         """Return the columns of the genes, int64 ``(n_genes,)``."""
         return {"genes": train.variable_genes(self.settings.n_genes).astype(np.int64)}

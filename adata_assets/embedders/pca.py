@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
-import scipy.linalg
-import scipy.sparse.linalg
 from pydantic import Field
 
 from adata_assets.embedders.contract import CellBlock, EmbedderSettings, TrainStream
@@ -37,6 +35,11 @@ class Embedder:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+
+    @property
+    def n_dims(self) -> int:
+        """Width of the embedding."""
+        return self.settings.n_dims
 
     def fit(self, train: TrainStream) -> dict[str, np.ndarray]:
         """Return genes, their means and the components.
@@ -96,6 +99,9 @@ def _row_blocks(cells: CellBlock, n_obs: int = 2048) -> list[CellBlock]:
 
 
 def _leading_components(covariance: np.ndarray, n_dims: int) -> tuple[np.ndarray, np.ndarray]:
+    import scipy.linalg
+    import scipy.sparse.linalg
+
     n_genes = len(covariance)
     if n_genes <= MAX_GENES_OF_EIGH:
         values, vectors = scipy.linalg.eigh(

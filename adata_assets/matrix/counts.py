@@ -117,7 +117,7 @@ def _write_through_spill(
             dtype=np.dtype("<i4"),
         )
         for places, block in kept:
-            rows = np.repeat(places, np.diff(block.indptr))
+            rows = np.repeat(places.astype(np.int32), np.diff(block.indptr))
             spill.append(rows, block.indices, block.data)
         for _, block in spill.iter_blocks():
             stream.append(block)
@@ -213,8 +213,9 @@ class Counts:
         self.n_obs = int(attrs["n_obs"])
         self.n_vars = int(attrs["n_vars"])
         self.n_nonzeros = int(attrs["n_nonzeros"])
-        self._data, self._indices = group["data"], group["indices"]
-        self._indptr = group["indptr"]
+        self._data, self._indices, self._indptr = (
+            _array(group, name) for name in ("data", "indices", "indptr")
+        )
 
     def rows(self, start: int, stop: int) -> csr_matrix:
         """Return rows ``start:stop`` as int32, columns rising in each row.
@@ -251,6 +252,13 @@ class Counts:
         return csr_matrix((data, indices, indptr - low), shape=shape)
 
 
+def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:
+    found = group[name]
+    if not isinstance(found, zarr.Array):
+        raise KeyError(f"{name} is no array")
+    return found
+
+
 def open_counts(path: Path | UPath) -> Counts:
     """Open counts that `write_counts` wrote: a local folder, or a copy in an object store.
 
@@ -260,7 +268,7 @@ def open_counts(path: Path | UPath) -> Counts:
         If there are none, or they were cut short.
     """
     if getattr(path, "protocol", "") in ("", "file", "local"):
-        store: Any = Path(getattr(path, "path", path))
+        store: Any = Path(path.path if isinstance(path, UPath) else path)
     else:
         options = dict(getattr(path, "storage_options", {}))
         store = FsspecStore.from_url(str(path), storage_options=options, read_only=True)

@@ -20,9 +20,27 @@ def count_obs(path: Path) -> int:
     try:
         with h5py.File(path) as file:
             obs = file["obs"]
+            if isinstance(obs, h5py.Dataset):  # files of anndata before 0.7
+                return int(obs.shape[0])
             index = obs[obs.attrs["_index"]]
             return int(index["codes"].shape[0] if isinstance(index, h5py.Group) else index.shape[0])
     except (OSError, KeyError) as error:
         raise InputError(
             f"{path}: cannot read the number of cells ({error}): not an h5ad file?"
         ) from error
+
+
+def count_largest_nonzeros(path: Path) -> int:
+    """Return the number of stored values of the file's largest matrix (X, raw.X or a layer).
+
+    A dense matrix counts as if half of it were zero.
+    """
+    with h5py.File(path) as file:
+        places = [file.get("X"), file.get("raw/X"), *file.get("layers", {}).values()]
+        return max((_stored(place) for place in places if place is not None), default=0)
+
+
+def _stored(place: h5py.Group | h5py.Dataset) -> int:
+    if isinstance(place, h5py.Dataset):
+        return place.size // 2
+    return int(place["data"].shape[0]) if "data" in place else 0

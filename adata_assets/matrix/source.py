@@ -189,8 +189,9 @@ def _read_records(file: h5py.File, dataset: h5py.Dataset) -> pd.DataFrame:
         stored = file.get(f"uns/{name}_categories")
         if isinstance(stored, h5py.Dataset) and frame[name].dtype.kind == "i":
             categories = _decode(np.atleast_1d(stored[()]))
-            if (frame[name] < len(categories)).all():
-                frame[name] = pd.Categorical.from_codes(frame[name], categories)
+            codes = frame[name].to_numpy()
+            if (codes < len(categories)).all():
+                frame[name] = pd.Categorical.from_codes(codes, pd.Index(categories))
     return frame
 
 

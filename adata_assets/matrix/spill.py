@@ -56,8 +56,19 @@ class RowSpill:
         InputError
             If the disk is full.
         """
-        if len(rows) == 0:
-            return
+        for low in range(0, len(rows), _PIECE_RECORDS):
+            piece = slice(low, low + _PIECE_RECORDS)
+            self._deal(rows[piece], columns[piece], values[piece])
+
+    def iter_blocks(self) -> Iterator[tuple[int, csr_matrix]]:
+        """Yield ``(first row, block)`` over all rows, in canonical form."""
+        for first in range(0, self._shape[0], self._rows_per_bucket):
+            last = min(first + self._rows_per_bucket, self._shape[0])
+            path = self._path(first // self._rows_per_bucket)
+            for low, high in self._parts(path, first, last):
+                yield low, self._assemble(path, low, high)
+
+    def _deal(self, rows: Array, columns: Array, values: Array) -> None:
         buckets = rows // self._rows_per_bucket
         order = _stable_order(buckets)
         records = np.empty(len(rows), self._record)
@@ -68,14 +79,6 @@ class RowSpill:
         starts = np.flatnonzero(np.r_[True, buckets[1:] != buckets[:-1]])
         for start, stop in zip(starts, [*starts[1:], len(rows)], strict=True):
             self._append_to_file(int(buckets[start]), records[start:stop])
-
-    def iter_blocks(self) -> Iterator[tuple[int, csr_matrix]]:
-        """Yield ``(first row, block)`` over all rows, in canonical form."""
-        for first in range(0, self._shape[0], self._rows_per_bucket):
-            last = min(first + self._rows_per_bucket, self._shape[0])
-            path = self._path(first // self._rows_per_bucket)
-            for low, high in self._parts(path, first, last):
-                yield low, self._assemble(path, low, high)
 
     def _path(self, bucket: int) -> Path:
         return self._folder / f"{bucket:06d}"

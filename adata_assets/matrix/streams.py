@@ -102,7 +102,7 @@ class CountsStream:
         lengths = np.diff(block.indptr).astype("<i8")
         indices, data = block.indices.astype("<i4"), block.data.astype("<i4", copy=False)
         for digest, stream in zip(self._hashes, (lengths, indices, data), strict=True):
-            digest.update(np.ascontiguousarray(stream))
+            digest.update(np.ascontiguousarray(stream).data)
         self._indptr.append(self.n_nonzeros + np.cumsum(lengths))
         self._indices.append(indices)
         self._data.append(data)
@@ -121,7 +121,9 @@ class CountsStream:
         """
         for array in (self._data, self._indices, self._indptr):
             array.close()
-        content = hashlib.sha256(np.array([self.n_obs, self._n_vars, self.n_nonzeros], "<i8"))
+        content = hashlib.sha256(
+            np.array([self.n_obs, self._n_vars, self.n_nonzeros], "<i8").tobytes()
+        )
         for digest in self._hashes:
             content.update(digest.digest())
         # Written last: a group without them was cut short.

@@ -131,7 +131,11 @@ class SplitWriter:
             self._end_shard()
             if not self._temporary:
                 raise InputError(f"split {self._split!r} has no rows: publish only filled splits")
-            self._shards = self._name_shards()
+            try:
+                self._shards = self._name_shards()
+            except InputError:
+                self._discard()
+                raise
         return self._shards
 
     def _require_schema(self, table: pa.Table) -> pa.Table:
@@ -207,6 +211,8 @@ class SplitWriter:
 
 def require_intact(path: Path) -> int:
     """Read every page of a shard against its checksum; the number of rows.
+
+    The footer has no checksum: only the file's sha256 covers it.
 
     Raises
     ------

@@ -1,0 +1,106 @@
+"""``adata-assets``: the command. Each subcommand gets, calls, prints.
+
+Exit status: 0 done, 1 something failed to materialize, 2 the input cannot be used.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from adata_assets.errors import InputError
+
+EXIT_FAILED, EXIT_INPUT = 1, 2
+
+
+def _tell_input_errors(command: Callable[..., None]) -> Callable[..., None]:
+    @wraps(command)
+    def told(*args: Any, **options: Any) -> None:
+        # What Dagster marks as beta is pinned here; the user cannot act on it.
+        warnings.filterwarnings("ignore", message=".*is currently in (beta|preview).*")
+        try:
+            command(*args, **options)
+        except InputError as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(EXIT_INPUT)
+
+    return told
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Raw single-cell h5ad files in, published Hugging Face datasets out.
+
+    \b
+    Examples:
+      adata-assets plan pbmc68k
+      adata-assets materialize pbmc68k --jobs 2
+      adata-assets serve
+    """
+
+
+@main.command()
+@click.argument("dataset_id")
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Chunks at once.")
+@click.option(
+    "--force",
+    "forced",
+    is_flag=False,
+    flag_value="*",
+    metavar="[STAGES]",
+    help="Run fresh stages too: all of them, or a comma-separated selection.",
+)
+@_tell_input_errors
+def materialize(dataset_id: str, jobs: int, forced: str | None) -> None:
+    """Bring a dataset up to date: run what is missing, failed or stale, and nothing else."""
+    from adata_assets.workplace import Workplace
+
+    workplace = Workplace.open(dataset_id, say=click.echo)
+    with workplace:
+        outcomes = workplace.materialize(n_jobs=jobs, forced=forced)
+    errors = [error for outcome in outcomes for error in outcome.errors]
+    for error in errors:
+        click.echo(f"failed: {error}", err=True)
+    if errors:
+        sys.exit(EXIT_FAILED)
+    if not outcomes:
+        click.echo(f"{dataset_id} is up to date: nothing to do.")
+    for line in workplace.describe_result():
+        click.echo(line)
+
+
+@main.command()
+@click.argument("dataset_id")
+@_tell_input_errors
+def plan(dataset_id: str) -> None:
+    """Say what would run, and how many cells, chunks and bytes there will be."""
+    from adata_assets.workplace import Workplace
+
+    with Workplace.open(dataset_id, say=click.echo) as workplace:
+        for line in workplace.describe_plan():
+            click.echo(line)
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Loopback address.")
+@click.option("--port", default=8765, show_default=True, type=click.IntRange(1, 65535))
+@_tell_input_errors
+def serve(host: str, port: int) -> None:
+    """Serve the files of the local share store, so that links of the datasets work."""
+    from adata_assets.instance import prepare_home
+    from adata_assets.share.serve import serve as serve_files
+    from adata_assets.storage import Storage
+
+    root = Storage.from_environment(prepare_home()).root
+    click.echo(f"serving the shared files of {root} at http://{host}:{port} (stop with Ctrl-C)")
+    serve_files(Path(root.path), host=host, port=port)
+
+
+if __name__ == "__main__":
+    main()
