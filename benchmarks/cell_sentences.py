@@ -80,7 +80,9 @@ def main(n_obs: int) -> None:
     print(f"{n_obs} cells, {counts.nnz / n_obs:.0f} non-zeros per cell, {MAX_GENES} genes each")
     print(f"kernel {rate:,.0f} cells/s on one core; plain Python {plain_rate:,.0f} cells/s")
     print(f"ratio {rate / plain_rate:.0f}; sentences {sentences.nbytes / 2**20:.0f} MiB")
-    print(f"peak memory {peak_mib():.0f} MiB with the counts, {traced:.0f} MiB traced for the sentences")
+    print(
+        f"peak memory {peak_mib():.0f} MiB with the counts, {traced:.0f} MiB traced for the sentences"
+    )
 
 
 if __name__ == "__main__":

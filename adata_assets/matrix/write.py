@@ -113,13 +113,19 @@ def _write_elements(
 
 
 def _categorise(frame: pd.DataFrame) -> pd.DataFrame:
-    repeated = {
-        name: "category"
-        for name, column in frame.items()
-        if pd.api.types.infer_dtype(column, skipna=True) in ("string", "empty")
-        and column.nunique() < len(column)
-    }
-    return frame.astype(repeated)
+    return frame.assign(**{str(name): _storable(column) for name, column in frame.items()})
+
+
+def _storable(column: pd.Series[Any]) -> pd.Series[Any]:
+    if column.dtype == object or isinstance(column.dtype, pd.StringDtype):
+        kind = pd.api.types.infer_dtype(column, skipna=True)
+        if kind == "boolean":
+            return column.astype("boolean")
+        if kind in ("string", "empty"):
+            # Readers before anndata 0.11 do not know the nullable strings of pandas.
+            texts = column.astype(object)
+            return texts.astype("category") if texts.nunique() < len(texts) else texts
+    return column
 
 
 def _drop_nulls(mapping: Mapping[str, Any]) -> dict[str, Any]:

@@ -123,7 +123,7 @@ def _stream(base: np.uint64, cell_key: np.uint64, slot: int) -> np.uint64:
 
 
 @numba.njit(cache=True, nogil=True)
-def _below(n: int, stream: np.uint64, attempt: int) -> int:
+def _below(n: int, stream: np.uint64, attempt: int) -> np.int64:
     """The upper word of hash x n, for n < 2**32: no number is favoured by more than 2**-32."""
     value = _mix(stream + np.uint64(attempt + 1) * _GOLDEN)
     size = np.uint64(n)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 from scipy.sparse import csc_matrix, csr_matrix
+
+from adata_assets.matrix.counts import CountsSummary, open_counts, write_counts
 
 FORMATS = {"csr": csr_matrix, "csc": csc_matrix, "dense": lambda matrix: matrix.toarray()}
 
@@ -54,3 +57,30 @@ def cut(matrix: csr_matrix, n_rows: int) -> Iterator[tuple[int, csr_matrix]]:
     """Yield a matrix as blocks of so many rows."""
     for first in range(0, matrix.shape[0], n_rows):
         yield first, matrix[first : first + n_rows]
+
+
+def write_blocks(
+    matrix: csr_matrix,
+    folder: Path,
+    *,
+    position: np.ndarray | None = None,
+    gene_index: np.ndarray | None = None,
+    n_genes: int | None = None,
+    rows_per_block: int = 7,
+) -> CountsSummary:
+    """Write with defaults: every row in its place, every column its own gene."""
+    n_rows, n_columns = matrix.shape
+    shutil.rmtree(folder / "counts", ignore_errors=True)
+    return write_counts(
+        cut(matrix, rows_per_block),
+        position=np.arange(n_rows) if position is None else position,
+        gene_index=np.arange(n_columns) if gene_index is None else gene_index,
+        n_genes=n_columns if n_genes is None else n_genes,
+        path=folder / "counts",
+        scratch=folder / "scratch",
+    )
+
+
+def read_dense(folder: Path) -> np.ndarray:
+    counts = open_counts(folder / "counts")
+    return counts.rows(0, counts.n_obs).toarray()

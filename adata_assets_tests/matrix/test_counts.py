@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,34 +12,18 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 from upath import UPath
 
-from adata_assets.errors import InputError
 from adata_assets.matrix import counts as counts_module
 from adata_assets.matrix import spill, streams
-from adata_assets.matrix.counts import CountsSummary, open_counts, write_counts
+from adata_assets.matrix.counts import open_counts, write_counts
 from adata_assets.matrix.source import open_source_matrix
-from adata_assets_tests.matrix.files import FORMATS, cut, make_adata, make_counts, write_adata
-
-
-def write(
-    matrix: csr_matrix,
-    folder: Path,
-    *,
-    position: np.ndarray | None = None,
-    gene_index: np.ndarray | None = None,
-    n_genes: int | None = None,
-    rows_per_block: int = 7,
-) -> CountsSummary:
-    """Write with defaults: every row in its place, every column its own gene."""
-    n_rows, n_columns = matrix.shape
-    shutil.rmtree(folder / "counts", ignore_errors=True)
-    return write_counts(
-        cut(matrix, rows_per_block),
-        position=np.arange(n_rows) if position is None else position,
-        gene_index=np.arange(n_columns) if gene_index is None else gene_index,
-        n_genes=n_columns if n_genes is None else n_genes,
-        path=folder / "counts",
-        scratch=folder / "scratch",
-    )
+from adata_assets_tests.matrix.files import (
+    FORMATS,
+    make_adata,
+    make_counts,
+    read_dense,
+    write_adata,
+    write_blocks,
+)
 
 
 def expected_counts(
@@ -55,11 +36,6 @@ def expected_counts(
             if place >= 0:
                 expected[place, gene] += int(matrix[row, column])
     return expected
-
-
-def read_dense(folder: Path) -> np.ndarray:
-    counts = open_counts(folder / "counts")
-    return counts.rows(0, counts.n_obs).toarray()
 
 
 def shuffled(n_rows: int, n_kept: int, seed: int = 0) -> np.ndarray:
@@ -77,7 +53,7 @@ def test_rows_are_placed_and_genes_summed(tmp_path: Path, in_order: bool) -> Non
     if in_order:
         position[position >= 0] = np.arange(41)
     gene_index = np.array([3, 0, 0, 5, 1, 1, 1, 2, 9, 8, 7, 3])
-    summary = write(matrix, tmp_path, position=position, gene_index=gene_index, n_genes=11)
+    summary = write_blocks(matrix, tmp_path, position=position, gene_index=gene_index, n_genes=11)
     found = read_dense(tmp_path)
     np.testing.assert_array_equal(found, expected_counts(matrix, position, gene_index, 11))
     kept_sum = matrix[position >= 0].sum()
@@ -105,7 +81,7 @@ def test_any_order_and_mapping_conserves_counts(tmp_path: Path, data: st.DataObj
     position = np.array([place if place < n_kept else -1 for place in order], np.int64)
     sizes = data.draw(st.integers(1, 5)), data.draw(st.integers(1, 5))
     first, second = (
-        write(
+        write_blocks(
             matrix,
             tmp_path,
             position=position,
@@ -155,11 +131,11 @@ def test_content_hash_sees_every_change(tmp_path: Path) -> None:
     changed = matrix.copy()
     changed.data[0] += 1
     summaries = [
-        write(matrix, tmp_path),
-        write(changed, tmp_path),
-        write(matrix, tmp_path, n_genes=9),
-        write(matrix, tmp_path, position=np.arange(30)[::-1]),
-        write(matrix, tmp_path, gene_index=np.arange(8)[::-1]),
+        write_blocks(matrix, tmp_path),
+        write_blocks(changed, tmp_path),
+        write_blocks(matrix, tmp_path, n_genes=9),
+        write_blocks(matrix, tmp_path, position=np.arange(30)[::-1]),
+        write_blocks(matrix, tmp_path, gene_index=np.arange(8)[::-1]),
     ]
     assert len({summary.content_hash for summary in summaries}) == 5
 
@@ -167,7 +143,7 @@ def test_content_hash_sees_every_change(tmp_path: Path) -> None:
 def test_many_shards_and_buckets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """P19: what does not fit at once goes through many files and many shards."""
     matrix, position = make_counts(300, 20), shuffled(300, 280)
-    plain = write(matrix, tmp_path, position=position)
+    plain = write_blocks(matrix, tmp_path, position=position)
     expected = read_dense(tmp_path)
     for module, name, value in (
         (streams, "SHARD_BYTES", 256),
@@ -177,92 +153,29 @@ def test_many_shards_and_buckets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         (counts_module, "_MIN_ROWS_PER_BUCKET", 9),
     ):
         monkeypatch.setattr(module, name, value)
-    assert write(matrix, tmp_path, position=position) == plain
+    assert write_blocks(matrix, tmp_path, position=position) == plain
     np.testing.assert_array_equal(read_dense(tmp_path), expected)
 
 
 def test_written_twice_gives_the_same_files(tmp_path: Path) -> None:
     files = []
     for name in ("a", "b"):
-        write(make_counts(30, 8), tmp_path / name, position=shuffled(30, 30))
+        write_blocks(make_counts(30, 8), tmp_path / name, position=shuffled(30, 30))
         root = tmp_path / name / "counts"
         paths = sorted(path for path in root.rglob("*") if path.is_file())
         files.append({path.relative_to(root): path.read_bytes() for path in paths})
     assert files[0] == files[1]
 
 
-@pytest.mark.parametrize("value", [0.5, 1.0986123, -1, np.nan, np.inf, 2.0**31])
-@pytest.mark.parametrize("in_order", [True, False])
-def test_what_is_no_count_is_refused(tmp_path: Path, value: float, in_order: bool) -> None:
-    """P9: never truncated, and the scratch folder is left clean."""
-    matrix = csr_matrix(make_counts(20, 8, dtype="f8"))
-    at = matrix.indptr[13]
-    matrix.data[at] = value
-    place = f"source row 13, column {matrix.indices[at]}: value .* is not a count"
-    with pytest.raises(InputError, match=place):
-        write(matrix, tmp_path, position=np.arange(20)[:: 1 if in_order else -1])
-    assert not (tmp_path / "scratch").exists() or not list((tmp_path / "scratch").iterdir())
-    with pytest.raises(InputError, match="no complete counts"):
-        open_counts(tmp_path / "counts")
-
-
-def old_raw_counts(values: np.ndarray) -> np.ndarray | None:
-    """The old rule: at most 1 % of all entries, zeros included, may be no integers; then cast."""
-    is_raw = np.mean(values % 1 != 0) <= 0.01
-    return values.astype(np.int64) if is_raw else None
-
-
-def test_log_values_that_the_old_rule_took_for_counts(tmp_path: Path) -> None:
-    """P9: zeros vouch for nothing; the old way turned log values into other integers."""
-    values = np.zeros((40, 50))
-    values[::4, 7] = np.log1p(5.0)
-    truncated = old_raw_counts(values)
-    assert truncated is not None
-    assert truncated.sum() != 10 * 5
-    with pytest.raises(InputError, match="is not a count"):
-        write(csr_matrix(values), tmp_path)
-
-
-def test_values_of_rows_that_are_not_kept_do_not_matter(tmp_path: Path) -> None:
-    matrix = csr_matrix([[1.0, 0.0], [0.5, 2.0], [0.0, 3.0]])
-    write(matrix, tmp_path, position=np.array([0, -1, 1]))
-    np.testing.assert_array_equal(read_dense(tmp_path), [[1, 0], [0, 3]])
-
-
-def test_a_sum_that_overflows_is_refused(tmp_path: Path) -> None:
-    matrix = csr_matrix(np.array([[2**30, 2**30]], np.int64))
-    write(matrix, tmp_path)
-    with pytest.raises(InputError, match="sum of the columns of one gene 2147483648"):
-        write(matrix, tmp_path, gene_index=np.zeros(2, np.int32))
-
-
 @pytest.mark.parametrize("dtype", ["i1", "u2", "i8", "u8", "f4", "f8", "?"])
 def test_any_numeric_type(tmp_path: Path, dtype: str) -> None:
-    write(csr_matrix(np.array([[0, 1], [1, 0]], dtype)), tmp_path)
+    write_blocks(csr_matrix(np.array([[0, 1], [1, 0]], dtype)), tmp_path)
     assert read_dense(tmp_path).tolist() == [[0, 1], [1, 0]]
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"position": np.array([0, 1, 1, 2])}, "place 1 is given to 2 rows"),
-        ({"position": np.array([0, 1, 5, 2])}, "place 3 is given to 0 rows"),
-        ({"position": np.arange(3)}, "a block of 4 rows begins at row 0"),
-        ({"position": np.arange(5)}, "the blocks end at row 4 of 5"),
-        ({"gene_index": np.array([0, 4, 1])}, "column 1 goes to gene 4 of 3"),
-        ({"gene_index": np.array([0, 1])}, "3 columns, but gene_index has 2"),
-    ],
-)
-def test_what_does_not_fit_together(
-    tmp_path: Path, changes: dict[str, np.ndarray], message: str
-) -> None:
-    with pytest.raises(ValueError, match=message):
-        write(make_counts(4, 3), tmp_path, **changes)
 
 
 def test_ranges_and_blocks(tmp_path: Path) -> None:
     matrix = make_counts(60, 9)
-    write(matrix, tmp_path)
+    write_blocks(matrix, tmp_path)
     counts = open_counts(tmp_path / "counts")
     assert (counts.n_obs, counts.n_vars, counts.n_nonzeros) == (60, 9, matrix.nnz)
     for start, stop in ((0, 60), (13, 14), (20, 20), (0, 0), (60, 60), (17, 55)):
@@ -282,7 +195,7 @@ def test_ranges_and_blocks(tmp_path: Path) -> None:
 
 def test_counts_in_an_object_store(tmp_path: Path) -> None:
     matrix = make_counts(30, 8)
-    write(matrix, tmp_path)
+    write_blocks(matrix, tmp_path)
     target = UPath("memory://counts-test/counts")
     for path in (tmp_path / "counts").rglob("*"):
         if path.is_file():
@@ -294,58 +207,10 @@ def test_counts_in_an_object_store(tmp_path: Path) -> None:
 
 
 def test_a_flipped_bit_is_noticed(tmp_path: Path) -> None:
-    write(make_counts(30, 8), tmp_path)
+    write_blocks(make_counts(30, 8), tmp_path)
     [shard] = (tmp_path / "counts" / "data" / "c").iterdir()
     content = bytearray(shard.read_bytes())
     content[10] ^= 1
     shard.write_bytes(content)
     with pytest.raises(ValueError, match="checksum"):
         read_dense(tmp_path)
-
-
-_MEASURE = """
-import sys
-from pathlib import Path
-import anndata, h5py, numpy as np
-from adata_assets.matrix.counts import write_counts
-from adata_assets.matrix.source import open_source_matrix
-
-def peak():
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-
-way, path, out = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-before = peak()
-if way == "dense":
-    adata = anndata.read_h5ad(path)
-    rows = np.random.default_rng(0).permutation(adata.n_obs)
-    dense = adata.X.toarray()[rows]
-else:
-    with open_source_matrix(path, "X", scratch=out) as matrix:
-        write_counts(
-            matrix.iter_blocks(max_nonzeros=100_000),
-            position=np.random.default_rng(0).permutation(matrix.n_obs),
-            gene_index=np.arange(matrix.n_vars), n_genes=matrix.n_vars,
-            path=out / "counts", scratch=out,
-        )
-print(peak() - before)
-"""
-
-
-def test_memory_is_bounded(tmp_path: Path) -> None:
-    """P19: the old way makes everything dense; a shuffled stream takes a fraction of that."""
-    rng = np.random.default_rng(0)
-    n_obs, n_vars, per_row = 10_000, 6_000, 60
-    columns = np.sort(rng.integers(0, n_vars // per_row, (n_obs, per_row)), axis=1)
-    columns += np.arange(per_row) * (n_vars // per_row)
-    indptr = np.arange(0, n_obs * per_row + 1, per_row)
-    values = np.ones(n_obs * per_row, "f4")
-    adata = make_adata(2, n_vars)
-    matrix = csr_matrix((values, columns.ravel(), indptr), shape=(n_obs, n_vars))
-    path = write_adata(type(adata)(matrix, var=adata.var), tmp_path / "a.h5ad")
-    peaks = {}
-    for way in ("dense", "streamed"):
-        command = [sys.executable, "-c", _MEASURE, way, str(path), str(tmp_path)]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
-        peaks[way] = int(done.stdout)
-    assert peaks["streamed"] * 4 < peaks["dense"]

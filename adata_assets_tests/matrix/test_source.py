@@ -83,9 +83,11 @@ def test_spill_is_removed_after_an_error(tmp_path: Path) -> None:
     path = write_adata(make_adata(encoding="csc"), tmp_path / "a.h5ad")
     with h5py.File(path, "a") as file:
         file["X/indices"][-1] = 99
-    with open_source_matrix(path, "X", scratch=tmp_path / "scratch") as matrix:
-        with pytest.raises(InputError, match="names row 99 of 40"):
-            list(matrix.iter_blocks())
+    with (
+        open_source_matrix(path, "X", scratch=tmp_path / "scratch") as matrix,
+        pytest.raises(InputError, match="names row 99 of 40"),
+    ):
+        list(matrix.iter_blocks())
     assert not list((tmp_path / "scratch").iterdir())
 
 
@@ -98,9 +100,11 @@ def test_slots_in_order_of_preference(tmp_path: Path) -> None:
 
 def test_unknown_slot_names_the_known_ones(tmp_path: Path) -> None:
     path = write_adata(make_adata(), tmp_path / "a.h5ad")
-    with pytest.raises(InputError, match=r"no matrix 'layers/spliced'; .*'raw/X', 'X'"):
-        with open_source_matrix(path, "layers/spliced", scratch=tmp_path):
-            pass
+    with (
+        pytest.raises(InputError, match=r"no matrix 'layers/spliced'; .*'raw/X', 'X'"),
+        open_source_matrix(path, "layers/spliced", scratch=tmp_path),
+    ):
+        pass
 
 
 def test_frames(tmp_path: Path) -> None:
@@ -182,18 +186,22 @@ def test_contradictions_name_file_slot_and_row(
 ) -> None:
     path = write_adata(make_adata(), tmp_path / "a.h5ad")
     damage(path, name, at, value)
-    with pytest.raises(InputError, match=message):
-        with open_source_matrix(path, "X", scratch=tmp_path) as matrix:
-            list(matrix.iter_blocks(max_rows=10))
+    with (
+        pytest.raises(InputError, match=message),
+        open_source_matrix(path, "X", scratch=tmp_path) as matrix,
+    ):
+        list(matrix.iter_blocks(max_rows=10))
 
 
 def test_axes_must_fit(tmp_path: Path) -> None:
     path = write_adata(make_adata(), tmp_path / "a.h5ad")
     with h5py.File(path, "a") as file:
         file["X"].attrs["shape"] = [40, 11]
-    with pytest.raises(InputError, match=r"X: 11 where var has 12 rows"):
-        with open_source_matrix(path, "X", scratch=tmp_path):
-            pass
+    with (
+        pytest.raises(InputError, match=r"X: 11 where var has 12 rows"),
+        open_source_matrix(path, "X", scratch=tmp_path),
+    ):
+        pass
 
 
 def test_damaged_bytes_name_the_place(tmp_path: Path) -> None:
@@ -203,6 +211,8 @@ def test_damaged_bytes_name_the_place(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[at : at + 8] = b"\xff" * 8
     path.write_bytes(content)
-    with open_source_matrix(path, "X", scratch=tmp_path) as matrix:
-        with pytest.raises(InputError, match=r"a\.h5ad, X: cannot read stored values 0 .* row"):
-            list(matrix.iter_blocks())
+    with (
+        open_source_matrix(path, "X", scratch=tmp_path) as matrix,
+        pytest.raises(InputError, match=r"a\.h5ad, X: cannot read stored values 0 .* row"),
+    ):
+        list(matrix.iter_blocks())

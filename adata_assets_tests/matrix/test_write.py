@@ -39,7 +39,12 @@ def chunk() -> ad.AnnData:
     rng = np.random.default_rng(0)
     return ad.AnnData(
         csr_matrix(source.layers["counts"], dtype="i4"),
-        obs=source.obs.assign(nothing=pd.Series([None] * 40, dtype=object).to_numpy()),
+        obs=source.obs.assign(
+            nothing=np.full(40, None),
+            flag=np.array([True, None] * 20, dtype=object),
+            text=pd.array([f"text {i}" for i in range(40)], dtype="string"),
+            code=pd.array(["p", None] * 20, dtype="string"),
+        ),
         var=source.var,
         obsm={"X_pca": rng.normal(size=(40, 5)).astype("f4")},
         uns={"log1p": {"base": None}, "adata_assets": {"dataset_id": "a", "n": 3}, "no": None},
@@ -65,6 +70,9 @@ def test_stock_readers_open_it(tmp_path: Path, chunk: ad.AnnData, suffix: str) -
     pd.testing.assert_frame_equal(found.obs[columns], chunk.obs[columns])
     assert list(found.obs["caption"]) == list(chunk.obs["caption"])
     assert found.obs["nothing"].isna().all()
+    assert found.obs["flag"].tolist() == [True, pd.NA] * 20
+    assert found.obs["text"].tolist() == chunk.obs["text"].tolist()
+    assert found.obs["code"].dropna().tolist() == ["p"] * 20
     pd.testing.assert_frame_equal(found.var, chunk.var)
     assert found.uns == {"log1p": {}, "adata_assets": {"dataset_id": "a", "n": 3}}
     assert found[found.obs.index == "cell7"].shape == (1, 12)
@@ -108,7 +116,8 @@ def test_h5ad_needs_no_plugin_and_holds_no_null(tmp_path: Path, chunk: ad.AnnDat
     assert "null" not in encodings.values()
     assert "raw" not in encodings
     assert encodings["obs/note"] == "categorical"
-    assert encodings["obs/caption"] == "string-array"
+    assert {encodings[f"obs/{name}"] for name in ("caption", "text")} == {"string-array"}
+    assert encodings["obs/code/categories"] == "string-array"
 
 
 def test_zarr_is_consolidated_and_holds_no_null(tmp_path: Path, chunk: ad.AnnData) -> None:

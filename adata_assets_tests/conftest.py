@@ -1,0 +1,53 @@
+"""Fixtures for the whole suite: no telemetry, caches in temporary folders, the demo dataset."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from adata_assets.share.serve import running_server
+from adata_assets.spec import DatasetSpec
+from adata_assets_tests.datasets import Dataset
+
+DEMO_YAML = Path(__file__).parents[1] / "adata_assets" / "defs" / "pbmc68k" / "defs.yaml"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    patch = pytest.MonkeyPatch()
+    patch.setenv("HF_HOME", str(tmp_path_factory.mktemp("hf")))
+    patch.setenv("HF_HUB_OFFLINE", "1")
+    for name in ("DAGSTER_HOME", "ADATA_ASSETS_STORAGE", "ADATA_ASSETS_SCRATCH"):
+        patch.delenv(name, raising=False)
+    yield
+    patch.undo()
+
+
+def free_port() -> int:
+    """Return a loopback port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def demo_spec(**fields: object) -> DatasetSpec:
+    """Return the spec of the shipped demo; any field can be replaced."""
+    attributes = yaml.safe_load(DEMO_YAML.read_text())["attributes"]
+    return DatasetSpec(dataset_id="pbmc68k", **{**attributes, **fields})
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dataset]:
+    """The shipped demo, materialized; its links are served while the session lasts."""
+    port = free_port()
+    patch = pytest.MonkeyPatch()
+    patch.setenv("ADATA_ASSETS_BASE_URL", f"http://127.0.0.1:{port}")
+    dataset = Dataset.make(demo_spec(), tmp_path_factory.mktemp("demo")).succeed()
+    with running_server(Path(os.fspath(dataset.storage.root)), port=port):
+        yield dataset
+    patch.undo()
