@@ -35,7 +35,8 @@ MAX_SHOWN = 50
 
 def column_schema(schema: Schema) -> dg.TableSchema:
     """Return the columns of a schema with their descriptions, as the UI shows them."""
-    return pandera_schema_to_dagster_type(schema).metadata["schema"].schema
+    shown: Any = pandera_schema_to_dagster_type(schema).metadata["schema"]
+    return shown.schema
 
 
 @functools.cache
@@ -88,7 +89,9 @@ class Findings:
 def find_schema_breaches(frames: "Iterable[pd.DataFrame]", schema: Schema) -> Findings:
     """Validate a table row group by row group; unique columns are compared over all of them."""
     breaches, n_rows = [], 0
-    unique = {name: [] for name, column in _columns_of(schema).items() if column.unique}
+    unique: dict[str, list[Any]] = {
+        name: [] for name, column in _columns_of(schema).items() if column.unique
+    }
     for frame in frames:
         try:
             schema.validate(frame, lazy=True)

@@ -47,7 +47,9 @@ def main() -> None:
 
 @main.command()
 @click.argument("dataset_id")
-@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Chunks at once.")
+@click.option(
+    "--jobs", default=1, show_default=True, type=click.IntRange(1), help="Chunks at once."
+)
 @click.option(
     "--force",
     "forced",
@@ -100,6 +102,15 @@ def serve(host: str, port: int) -> None:
     root = Storage.from_environment(prepare_home()).root
     click.echo(f"serving the shared files of {root} at http://{host}:{port} (stop with Ctrl-C)")
     serve_files(Path(root.path), host=host, port=port)
+
+
+@main.command()
+@_tell_input_errors
+def home() -> None:
+    """Print the Dagster home that the command and the UI share; make it if there is none."""
+    from adata_assets.instance import prepare_home
+
+    click.echo(prepare_home())
 
 
 if __name__ == "__main__":

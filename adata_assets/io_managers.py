@@ -25,5 +25,7 @@ class ArtefactIOManager(dg.ConfigurableIOManager):
         if not context.has_asset_partitions:
             return storage.load(dataset_id, name)
         if (context.definition_metadata or {}).get("collect"):
-            return {key: storage.load(dataset_id, name, key) for key in context.asset_partition_keys}
+            return {
+                key: storage.load(dataset_id, name, key) for key in context.asset_partition_keys
+            }
         return storage.load(dataset_id, name, context.asset_partition_key)

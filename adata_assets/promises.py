@@ -6,7 +6,6 @@ the matter of ``checks``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import numpy as np
@@ -80,7 +79,9 @@ def find_chunk_breaches(spec: DatasetSpec, annotated: Artefact, chunk_files: Art
     chunk = find_chunk(annotated.metadata["split_sizes"], chunk_files.partition_key or "")
     ids = read_in_order(annotated.local(OBS).parent, "sample_idx")[chunk.start : chunk.stop]
     slots = ChunkSlots(list(ids), [f"X_{embedder.name}" for embedder in spec.embedders])
-    breaches = [f"{H5AD}: {b}" for b in slots.find_breaches(anndata.read_h5ad(chunk_files.local(H5AD)))]
+    breaches = [
+        f"{H5AD}: {b}" for b in slots.find_breaches(anndata.read_h5ad(chunk_files.local(H5AD)))
+    ]
     with zarr.storage.ZipStore(chunk_files.local(ZARR_ZIP), mode="r") as store:
         breaches += [f"{ZARR_ZIP}: {b}" for b in slots.find_breaches(anndata.read_zarr(store))]
     return breaches, chunk.n_obs
@@ -113,7 +114,9 @@ def find_row_breaches(spec: DatasetSpec, storage: Storage, published: Artefact) 
             outside = ~rows[name].isin(own)
             own_slot = rows[name] == rows["sample_idx"]
             breaches += [f"{split}, {name}: {v!r} is not in the split" for v in rows[name][outside]]
-            breaches += [f"{split}, {name}: {v!r} is its own negative" for v in rows[name][own_slot]]
+            breaches += [
+                f"{split}, {name}: {v!r} is its own negative" for v in rows[name][own_slot]
+            ]
         links.append(rows["share_link"].to_numpy()[::n_per_cell])
         first += n_obs
     shared = np.concatenate(links)
@@ -134,5 +137,5 @@ def _read_split(published: Artefact, split: str, spec: DatasetSpec) -> pd.DataFr
     )
 
 
-def _repeated(ids: pd.Index) -> Iterable[str]:
+def _repeated(ids: pd.Index) -> list[str]:
     return [f"sample_idx {name!r} occurs more than once" for name in ids[ids.duplicated()].unique()]

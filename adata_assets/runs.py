@@ -69,9 +69,9 @@ def next_runs(graph: DatasetGraph, stale: Collection[Node], done: Collection[Nod
         inputs = graph.inputs_of(node)
         if node in stale or any(given in unsettled for given in inputs):
             unsettled.add(node)
-        if node in stale and node not in done:
-            if all(given not in unsettled or given in together for given in inputs):
-                together.append(node)
+        ready = all(given not in unsettled or given in together for given in inputs)
+        if node in stale and node not in done and ready:
+            together.append(node)
     runs = [
         Run(graph.dataset_id, tuple(node.stage for node in nodes), key)
         for key, nodes in joined.items()
@@ -116,9 +116,7 @@ def materialize(
             report(outcome)
 
 
-def observe_source(
-    graph: DatasetGraph, storage: Storage, instance: dg.DagsterInstance
-) -> None:
+def observe_source(graph: DatasetGraph, storage: Storage, instance: dg.DagsterInstance) -> None:
     """Record the source's data version if it is new, so that automation knows what was read."""
     key = graph.key_of("source")
     raw = storage.find(graph.dataset_id, "raw_h5ad")
@@ -143,7 +141,7 @@ def execute(defs: dg.Definitions, instance: dg.DagsterInstance, run: Run) -> Out
         raise_on_error=False,
     )
     errors = tuple(
-        f"{event.step_key.replace('__', '/')}"
+        f"{(event.step_key or '').replace('__', '/')}"
         + (f" {run.partition_key}" if run.partition_key else "")
         + f": {_innermost(event.step_failure_data.error)}"
         for event in result.all_events

@@ -190,24 +190,24 @@ class DatasetSpec(Frozen):
         None, pattern=r"^[0-9a-f]{64}$", description="the source's sha256; another file is refused"
     )
     species: Literal["human", "mouse", "other"] = Field("human", description="whose genes")
-    keys: Keys = Field(default_factory=Keys, description="columns of the raw file")
-    qc: QCRules = Field(default_factory=QCRules, description="fixed quality rules")
+    keys: Keys = Field(Keys(), description="columns of the raw file")
+    qc: QCRules = Field(QCRules(), description="fixed quality rules")
     on_missing_caption: Literal["remove", "error", "from_obs"] = Field(
         "remove", description="for pairs and multiplets: what happens to cells without a caption"
     )
     chunks: Chunks = Field(description="how the cells are dealt into files")
-    splits: Splits = Field(default_factory=Splits, description="train, validation and test")
+    splits: Splits = Field(Splits(), description="train, validation and test")
     embedders: tuple[EmbedderSpec, ...] = Field((), description="embeddings of every chunk")
     n_top_genes: int = Field(2000, ge=1, description="number of highly variable genes on train")
     min_cells: int = Field(3, ge=1, description="gene mask: fewest train cells with a count")
-    sentences: Sentences = Field(default_factory=Sentences, description="cell sentences")
+    sentences: Sentences = Field(Sentences(), description="cell sentences")
     format: Literal["single", "pairs", "multiplets"] = Field(
         "multiplets", description="rows of the published dataset"
     )
     negatives_per_sample: int = Field(
         2, ge=1, le=32, description="multiplets: slots negative_1_idx … negative_N_idx"
     )
-    share: ShareSpec = Field(default_factory=ShareSpec, description="share store")
+    share: ShareSpec = Field(ShareSpec(), description="share store")
     publish_obs: tuple[str, ...] | None = Field(
         None, description="obs columns of the source that leave the machine (default: all)"
     )

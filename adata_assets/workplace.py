@@ -45,7 +45,9 @@ class Workplace:
         say(f"Dagster home {home}, storage {storage.root}")
         graph = DatasetGraph(load_defs(), dataset_id)
         if not graph.stages:
-            raise InputError(f"no dataset {dataset_id!r}; there are: {', '.join(graph.dataset_ids())}")
+            raise InputError(
+                f"no dataset {dataset_id!r}; there are: {', '.join(graph.dataset_ids())}"
+            )
         return cls(graph, storage, dg.DagsterInstance.get(), say)
 
     def __enter__(self) -> Self:

@@ -33,8 +33,8 @@ def clean_values(column: pd.Series) -> pd.Series:
     ['B', None, None, None]
     """
     codes, values = pd.factorize(column.astype(object))
-    cleaned = [_clean_text(str(value)) for value in values]
-    cleaned = [None if text.lower() in MISSING else text for text in cleaned] + [None]
+    texts = [_clean_text(str(value)) for value in values]
+    cleaned = [*(None if text.lower() in MISSING else text for text in texts), None]
     return pd.Series([cleaned[code] for code in codes], index=column.index, dtype=object)
 
 
@@ -49,12 +49,15 @@ def make_caption(facts: Mapping[str, str]) -> str | None:
     if not facts:
         return None
     kind = facts.get("cell_type")
-    text = "This cell is " + (f"{_article(kind)} {kind}" if kind else "one")
+    text = f"This cell is {_article(kind)} {kind}" if kind else "This cell is"
     text += f" from {facts['tissue']}" if "tissue" in facts else ""
-    donor = [facts[field] for field in ("sex", "development_stage") if field in facts]
-    text += f" of a donor ({', '.join(donor)})" if donor else ""
-    text += f" with {facts['disease']}" if "disease" in facts else ""
-    return text + (f", measured with {facts['assay']}" if "assay" in facts else "") + "."
+    donor = ", ".join(facts[field] for field in ("sex", "development_stage") if field in facts)
+    if donor or "disease" in facts:
+        text += " of a donor" + (f" ({donor})" if donor else "")
+        text += f" with {facts['disease']}" if "disease" in facts else ""
+    if "assay" in facts:
+        text += ("" if text.endswith(" is") else ",") + f" measured with {facts['assay']}"
+    return text + "."
 
 
 def caption_cells(

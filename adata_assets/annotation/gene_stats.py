@@ -133,9 +133,15 @@ def rank_variable_genes(
 
 
 @numba.njit(cache=True, nogil=True)
-def _add_moments(  # type: ignore[no-untyped-def]
-    genes, counts, rates, n_cells, total, first, second
-):
+def _add_moments(
+    genes: np.ndarray,
+    counts: np.ndarray,
+    rates: np.ndarray,
+    n_cells: np.ndarray,
+    total: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+) -> None:
     for k in range(len(genes)):
         gene = genes[k]
         n_cells[gene] += 1
@@ -145,7 +151,7 @@ def _add_moments(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _group_by_gene(genes, values, starts):  # type: ignore[no-untyped-def]
+def _group_by_gene(genes: np.ndarray, values: np.ndarray, starts: np.ndarray) -> np.ndarray:
     grouped = np.empty(len(values), np.float32)
     fill = starts.copy()
     for k in range(len(genes)):

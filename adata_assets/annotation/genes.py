@@ -22,7 +22,7 @@ _CLASS_OF_TYPE = {
     "antibody capture": "antibody",
     "spike-in": "spike_in",
 }
-_VIRAL = r"^(?:nCoV|SARS-?CoV.*|HIV.*|EBV.*|HCMV.*|.*virus.*)$"
+_VIRAL = r"^(?:nCoV|SARS-?CoV.*|HIV-?[12]|EBV|HCMV|.*virus.*)$"
 _SPIKE_IN = r"^ERCC-\d+$"
 
 

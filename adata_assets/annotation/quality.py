@@ -45,6 +45,12 @@ class CellMetrics:
     n_sentence_genes: np.ndarray
     fingerprint: np.ndarray
 
+    @classmethod
+    def zeros(cls, n_obs: int) -> CellMetrics:
+        """Return metrics of cells without counts."""
+        sums = [np.zeros(n_obs, np.int64) for _ in range(4)]
+        return cls(sums[0], sums[1], sums[2], sums[3], np.zeros((n_obs, 2), np.uint64))
+
 
 def measure_cells(
     blocks: Iterable[tuple[int, sp.csr_matrix]], genes: Genes, *, n_obs: int
@@ -53,9 +59,7 @@ def measure_cells(
 
     Features that share a gene id count as one gene.
     """
-    metrics = CellMetrics(
-        *(np.zeros(n_obs, np.int64) for _ in range(4)), np.zeros((n_obs, 2), np.uint64)
-    )
+    metrics = CellMetrics.zeros(n_obs)
     is_mt = genes.var["is_mt"].to_numpy(bool)
     is_gene = (genes.var["feature_class"] == "gene").to_numpy(bool)
     gene_key = pd.util.hash_array(genes.var["gene_id"].to_numpy(dtype=object))
@@ -91,7 +95,7 @@ def merge_genes(block: sp.csr_matrix, genes: Genes) -> sp.csr_matrix:
 
 
 @numba.njit(cache=True, nogil=True)
-def _mix(value):  # type: ignore[no-untyped-def]
+def _mix(value: np.uint64) -> np.uint64:
     """Finalise 64 bits (splitmix64, Steele et al. 2014, doi:10.1145/2660193.2660195)."""
     value = np.uint64(value)
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -100,19 +104,19 @@ def _mix(value):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _measure(  # type: ignore[no-untyped-def]
-    indptr,
-    indices,
-    data,
-    is_mt,
-    is_gene,
-    gene_key,
-    n_counts,
-    n_genes,
-    n_mt,
-    n_sentence,
-    fingerprint,
-):
+def _measure(
+    indptr: np.ndarray,
+    indices: np.ndarray,
+    data: np.ndarray,
+    is_mt: np.ndarray,
+    is_gene: np.ndarray,
+    gene_key: np.ndarray,
+    n_counts: np.ndarray,
+    n_genes: np.ndarray,
+    n_mt: np.ndarray,
+    n_sentence: np.ndarray,
+    fingerprint: np.ndarray,
+) -> None:
     for row in range(len(indptr) - 1):
         for k in range(indptr[row], indptr[row + 1]):
             gene, count = indices[k], data[k]

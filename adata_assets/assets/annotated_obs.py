@@ -56,9 +56,7 @@ def build_annotated_obs(spec: DatasetSpec) -> dg.AssetsDefinition:
             annotated = annotate(path, spec, scratch=store.scratch)
         for warning in annotated.warnings:
             context.log.warning(warning)
-        with store.draft(
-            spec.dataset_id, STAGE, code_version=version, inputs=[raw_h5ad]
-        ) as draft:
+        with store.draft(spec.dataset_id, STAGE, code_version=version, inputs=[raw_h5ad]) as draft:
             write_annotated(annotated, draft.folder)
             draft.metadata |= annotated.facts
         return to_output(

@@ -35,9 +35,7 @@ def build_cell_texts(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.A
             partitions_def=chunks,
             dagster_type=artefact_type(TABLE, CellTextSchema),
         ),
-        ins={
-            stage: upstream(spec, stage) for stage in ("annotated_obs", "counts", "gene_stats")
-        },
+        ins={stage: upstream(spec, stage) for stage in ("annotated_obs", "counts", "gene_stats")},
     )
     def cell_texts(
         context: dg.AssetExecutionContext,

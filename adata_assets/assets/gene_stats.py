@@ -56,4 +56,3 @@ def build_gene_stats(spec: DatasetSpec) -> dg.AssetsDefinition:
         return to_output(draft.committed, n_vars=len(stats), **draft.metadata)
 
     return gene_stats
-

@@ -60,9 +60,7 @@ def build_hf_splits(spec: DatasetSpec) -> dg.AssetsDefinition:
 
         store = storage.open()
         inputs = ReleaseInputs(annotated_obs, cell_texts, share_links)
-        with store.draft(
-            spec.dataset_id, STAGE, code_version=version, inputs=inputs.all
-        ) as draft:
+        with store.draft(spec.dataset_id, STAGE, code_version=version, inputs=inputs.all) as draft:
             draft.metadata |= write_hf_splits(spec, inputs, draft.folder)
         done = draft.committed
         return to_output(

@@ -36,9 +36,7 @@ def build_model(spec: DatasetSpec, embedder_spec: EmbedderSpec) -> dg.AssetsDefi
             kinds=["numpy"],
             description=f"What {embedder_spec.method} learnt from the train cells; every chunk uses it.",
         ),
-        ins={
-            stage: upstream(spec, stage) for stage in ("annotated_obs", "counts", "gene_stats")
-        },
+        ins={stage: upstream(spec, stage) for stage in ("annotated_obs", "counts", "gene_stats")},
     )
     def model(
         storage: StorageResource, annotated_obs: Artefact, counts: Artefact, gene_stats: Artefact

@@ -7,7 +7,7 @@ import dagster as dg
 
 from adata_assets.assets.stage import key_of
 from adata_assets.resources import StorageResource
-from adata_assets.sources.files import look_at_source, locate_source
+from adata_assets.sources.files import locate_source, look_at_source
 from adata_assets.spec import DatasetSpec
 
 STAGE = "source"
@@ -39,6 +39,8 @@ def build_source(spec: DatasetSpec, folder: Path | None) -> Any:
     def source(storage: StorageResource) -> dg.DataVersion:
         raw = storage.open().find(spec.dataset_id, "raw_h5ad")
         known = raw.metadata if raw else None
-        return dg.DataVersion(look_at_source(locate_source(spec.source, folder=folder), known).sha256)
+        return dg.DataVersion(
+            look_at_source(locate_source(spec.source, folder=folder), known).sha256
+        )
 
     return source

@@ -74,6 +74,4 @@ def to_output(artefact: Artefact, **metadata: Any) -> dg.Output[Artefact]:
     """Return the artefact with its data version and what the UI shows of it."""
     n_bytes = sum(entry["n_bytes"] for entry in artefact.files.values())
     shown = {"n_bytes": n_bytes, "folder": dg.MetadataValue.path(str(artefact.folder)), **metadata}
-    return dg.Output(
-        artefact, data_version=dg.DataVersion(artefact.data_version), metadata=shown
-    )
+    return dg.Output(artefact, data_version=dg.DataVersion(artefact.data_version), metadata=shown)

@@ -62,7 +62,8 @@ class AdataDataset(dg.StateBackedComponent):
             spec = DatasetSpec(dataset_id=context.path.name, **given)
         except ValidationError as error:
             problems = "; ".join(
-                f"{'.'.join(map(str, e['loc'])) or 'attributes'}: {e['msg']}" for e in error.errors()
+                f"{'.'.join(map(str, e['loc'])) or 'attributes'}: {e['msg']}"
+                for e in error.errors()
             )
             raise InputError(f"{context.path / 'defs.yaml'}: {problems}") from error
         loaded = cls(spec, context.path)
@@ -75,7 +76,8 @@ class AdataDataset(dg.StateBackedComponent):
     def defs_state_config(self) -> DefsStateConfig:
         """Keep the state beside the definitions, one file per dataset."""
         return DefsStateConfig.from_args(
-            DefsStateConfigArgs.local_filesystem(), default_key=f"AdataDataset[{self.spec.dataset_id}]"
+            DefsStateConfigArgs.local_filesystem(),
+            default_key=f"AdataDataset[{self.spec.dataset_id}]",
         )
 
     def write_state_to_path(self, state_path: Path) -> None:

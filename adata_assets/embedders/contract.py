@@ -115,7 +115,7 @@ class Embedder(Protocol):
 
     version: ClassVar[str]
     citation: ClassVar[str | None]
-    Settings: ClassVar[type[EmbedderSettings]]
+    settings_model: ClassVar[type[EmbedderSettings]]
 
     def __init__(self, settings: EmbedderSettings) -> None:
         """Keep the validated settings."""
@@ -140,7 +140,9 @@ def embedder_names() -> list[str]:
     >>> {"hvg", "pca"} <= set(embedder_names())
     True
     """
-    return sorted(m.name for m in pkgutil.iter_modules(_folder.__path__) if m.name not in _NOT_METHODS)
+    return sorted(
+        m.name for m in pkgutil.iter_modules(_folder.__path__) if m.name not in _NOT_METHODS
+    )
 
 
 def load_embedder(spec: EmbedderSpec) -> Embedder:
@@ -157,7 +159,7 @@ def load_embedder(spec: EmbedderSpec) -> Embedder:
         )
     method: Any = importlib.import_module(f"{_folder.__name__}.{spec.method}").Embedder
     try:
-        return method(method.Settings(**spec.settings))
+        return method(method.settings_model(**spec.settings))
     except ValidationError as error:
         wrong = "; ".join(
             f"{'.'.join(map(str, e['loc']))}: {e['msg']} (found {e['input']!r})"
@@ -165,5 +167,5 @@ def load_embedder(spec: EmbedderSpec) -> Embedder:
         )
         raise InputError(
             f"embedder {spec.name!r} ({spec.method}): {wrong}; settings are "
-            f"{sorted(method.Settings.model_fields)}"
+            f"{sorted(method.settings_model.model_fields)}"
         ) from error

@@ -22,7 +22,7 @@ class Embedder:
 
     version: ClassVar[str] = "1"
     citation: ClassVar[str | None] = None
-    Settings: ClassVar[type[EmbedderSettings]] = Settings
+    settings_model: ClassVar[type[EmbedderSettings]] = Settings
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

@@ -143,5 +143,7 @@ class _SplitCells:
 def _read_links(share_links: Artefact, chunk: ChunkSlice) -> dict[str, str]:
     table = read_table(share_links.local("share_links.parquet"))
     if set(table["n_obs"]) != {chunk.n_obs}:
-        raise ValueError(f"{share_links.name} links files of {set(table['n_obs'])} cells, not {chunk}")
+        raise ValueError(
+            f"{share_links.name} links files of {set(table['n_obs'])} cells, not {chunk}"
+        )
     return dict(zip(table["kind"], table["url"], strict=True))

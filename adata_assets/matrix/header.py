@@ -23,7 +23,9 @@ def count_obs(path: Path) -> int:
             if isinstance(obs, h5py.Dataset):  # files of anndata before 0.7
                 return int(obs.shape[0])
             index = obs[obs.attrs["_index"]]
-            return int(index["codes"].shape[0] if isinstance(index, h5py.Group) else index.shape[0])
+            if isinstance(index, h5py.Group):
+                index = index["codes" if "codes" in index else "values"]
+            return int(index.shape[0])
     except (OSError, KeyError) as error:
         raise InputError(
             f"{path}: cannot read the number of cells ({error}): not an h5ad file?"
@@ -36,7 +38,7 @@ def count_largest_nonzeros(path: Path) -> int:
     A dense matrix counts as if half of it were zero.
     """
     with h5py.File(path) as file:
-        places = [file.get("X"), file.get("raw/X"), *file.get("layers", {}).values()]
+        places = [file.get("X"), file.get("raw/X"), file.get("raw.X"), *file.get("layers", {}).values()]
         return max((_stored(place) for place in places if place is not None), default=0)
 
 

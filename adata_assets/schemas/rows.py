@@ -32,7 +32,7 @@ def row_schema(
     ['sample_idx', 'cell_sentence_1', 'share_link', 'adata_link']
     """
     texts = {"sample_idx": "obs name of the cell in the linked files"}
-    texts |= {key: "cell sentence" for key in sentence_keys}
+    texts |= dict.fromkeys(sentence_keys, "cell sentence")
     texts["cell_sentence_1"] = "the sample id, by which its embedding is looked up"
     if format == "pairs":
         texts["caption"] = "a caption of this cell (label 1) or of another one (label 0)"
@@ -54,4 +54,6 @@ def _slot(i: int) -> str:
 
 
 def _column(dtype: type, description: str) -> pa.Column:
-    return pa.Column(dtype, pa.Check.str_length(min_value=1), nullable=False, description=description)
+    return pa.Column(
+        dtype, pa.Check.str_length(min_value=1), nullable=False, description=description
+    )

@@ -33,8 +33,8 @@ def share_chunk(spec: DatasetSpec, chunk_files: Artefact, *, root: UPath) -> pd.
         name = remote_name(chunk_files.partition_key or "", sha256, suffix)
         link = store.put(chunk_files.local(file), name)
         store.probe(link)
-        if kind == "adata_link" and spec.share.settings.get("local_zarr"):
-            link = replace(link, url=store.zarr_folder(chunk_files.local(file), name))
+        if kind == "adata_link":
+            link = replace(link, url=store.adata_url(chunk_files.local(file), link))
         rows.append({"kind": kind, **vars(link), "n_obs": chunk_files.metadata["n_obs"]})
     links = pd.DataFrame(rows)
     links["expires_at"] = links["expires_at"].map(lambda at: at.isoformat() if at else None)

@@ -72,6 +72,10 @@ class ShareStore(Protocol):
         """Read the link as a stranger would; raise `ShareError` unless it serves its bytes."""
         ...
 
+    def adata_url(self, file: Path, link: ShareLink) -> str:
+        """Return what stands in ``adata_link`` for a shared zarr zip: the link's url, or a folder."""
+        ...
+
     def list(self) -> list[str]:
         """Return the names of this dataset's files in the store, sorted."""
         ...

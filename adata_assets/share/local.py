@@ -145,6 +145,12 @@ class Store:
         """Return the names that the manifest holds, sorted."""
         return entry_names(self._folder)
 
+    def adata_url(self, file: Path, link: ShareLink) -> str:
+        """Return the link's url; with ``local_zarr`` the path of the unpacked folder."""
+        if not self.settings.local_zarr:
+            return link.url
+        return self.zarr_folder(file, link.remote_name)
+
     def zarr_folder(self, file: Path, name: str) -> str:
         """Unpack a shared zarr zip beside it and return the path of the ``.zarr`` folder.
 

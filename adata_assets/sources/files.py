@@ -83,7 +83,11 @@ def look_at_source(path: Path, known: Mapping[str, Any] | None = None) -> Source
         Fields of an earlier ``SourceFile`` of the same path.
     """
     stat = path.stat()
-    seen = {"path": str(path), "n_bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+    seen: dict[str, Any] = {
+        "path": str(path),
+        "n_bytes": stat.st_size,
+        "mtime_ns": stat.st_mtime_ns,
+    }
     if known and all(known.get(name) == value for name, value in seen.items()):
         return SourceFile(**seen, sha256=known["sha256"])
     return SourceFile(**seen, sha256=sha256_of(path))

@@ -70,7 +70,7 @@ def _keys_of_cell(
             return 0, entry
         if code >= 0:
             keys[n_keys] = (count << PLACE_BITS) | (MAX_PLACES - 1 - code)
-            n_keys += count > 0
+            n_keys += int(count > 0)
         elif code < NO_PLACE and count > 0:
             place = NO_PLACE - 1 - code
             n_shared += 1

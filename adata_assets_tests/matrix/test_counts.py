@@ -183,8 +183,8 @@ def test_ranges_and_blocks(tmp_path: Path) -> None:
         assert found.dtype == np.int32
         assert found.has_canonical_format
         assert (found != matrix[start:stop]).nnz == 0
-    whole = {first: block for first, block in counts.iter_blocks(5, 55, max_nonzeros=40)}
-    shorter = {first: block for first, block in counts.iter_blocks(5, 50, max_nonzeros=40)}
+    whole = dict(counts.iter_blocks(5, 55, max_nonzeros=40))
+    shorter = dict(counts.iter_blocks(5, 50, max_nonzeros=40))
     assert set(shorter) <= set(whole)
     assert all(block.nnz <= 40 for block in whole.values())
     assert sum(block.shape[0] for block in whole.values()) == 50

@@ -1,0 +1,45 @@
+# Everything on a fresh machine: `make demo` and `make test`. PYTHON is 3.11 or 3.12.
+PYTHON ?= python3
+VENV ?= .venv
+VENV_MMCONTEXT ?= .venv-mmcontext
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: demo ui test check install format
+.DEFAULT_GOAL := demo
+
+install: $(VENV)/.installed
+
+# torch goes first: asked for by another package, pip would take a build with several GB of CUDA.
+$(VENV)/.installed: constraints.txt setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt torch
+	$(VENV)/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[test,check]'
+	touch $@
+
+$(VENV_MMCONTEXT)/.installed: constraints-mmcontext.txt
+	$(PYTHON) -m venv $(VENV_MMCONTEXT)
+	$(VENV_MMCONTEXT)/bin/python -m pip install -q --disable-pip-version-check -c $< torch
+	$(VENV_MMCONTEXT)/bin/python -m pip install -q --disable-pip-version-check -c $< mmcontext requests
+	touch $@
+
+demo: install
+	adata-assets materialize pbmc68k
+
+ui: install
+	DAGSTER_HOME=$$(adata-assets home) dagster dev -w workspace.yaml
+
+test: install $(VENV_MMCONTEXT)/.installed
+	ADATA_ASSETS_MMCONTEXT_PYTHON=$(CURDIR)/$(VENV_MMCONTEXT)/bin/python \
+		python -m pytest -q -n 2 --dist loadfile --durations 15
+
+check: install
+	ruff format --check .
+	ruff check .
+	mypy
+	python -m pytest -q adata_assets_tests/repository adata_assets docs README.md
+	dagster definitions validate -w workspace.yaml
+	dg check defs
+
+format: install
+	ruff format .
+	ruff check --fix .
