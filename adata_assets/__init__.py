@@ -18,3 +18,8 @@ def __getattr__(name: str) -> Any:
 
         return AdataDataset
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    # dg lists components by dir(); without this it does not know the type that YAMLs name.
+    return sorted({*globals(), *__all__})

@@ -104,10 +104,15 @@ class Artefact:
         InputError
             If the storage root is not a folder.
         """
-        path = self.path(file)
-        if not _is_folder(path):
-            raise InputError(f"{path} is not on this machine's disk; copy it there first")
-        return Path(path.path)
+        self.path(file)
+        return self.local_folder / file
+
+    @property
+    def local_folder(self) -> Path:
+        """The folder of its files on this machine's disk."""
+        if not _is_folder(self.folder):
+            raise InputError(f"{self.folder} is not on this machine's disk; copy it there first")
+        return Path(self.folder.path)
 
     def damaged_files(self) -> list[str]:
         """Name the files that are missing or whose bytes are not those that were stored."""

@@ -93,7 +93,9 @@ class Dataset:
         defs = with_resources(build_dataset_defs(spec, n_raw=None), resource)
         storage = Storage(UPath(root / "storage"), scratch)
         graph = DatasetGraph(defs, spec.dataset_id)
-        return cls(spec, graph, storage, instance or dg.DagsterInstance.ephemeral())
+        if instance is None:
+            instance = dg.DagsterInstance.ephemeral(tempdir=str(scratch.parent / "instance"))
+        return cls(spec, graph, storage, instance)
 
     def materialize(self, **options: Any) -> list[Outcome]:
         """Bring it up to date."""

@@ -2,12 +2,82 @@
 
 from __future__ import annotations
 
-from adata_assets_tests.datasets import Dataset, make_spec, write_cells
+import os
+
+import pytest
+
+from adata_assets.freshness import find_stale
+from adata_assets_tests.datasets import Dataset, make_cells, make_spec, write_cells
+
+KEYS = ["0001-of-0003", "0002-of-0003", "0003-of-0003"]
 
 
-def test_everything_runs_once_and_then_nothing(tmp_path):
-    dataset = Dataset.make(make_spec(write_cells(tmp_path)), tmp_path)
-    outcomes = dataset.succeed().graph.chunk_keys
-    assert outcomes == ["0001-of-0003", "0002-of-0003", "0003-of-0003"]
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("graph")
+
+
+@pytest.fixture(scope="module")
+def dataset(folder):
+    return Dataset.make(make_spec(write_cells(folder)), folder).succeed()
+
+
+def renewed(dataset, folder, **fields):
+    """The same dataset after an edit of its YAML."""
+    spec = make_spec(folder / "raw.h5ad", **fields)
+    return Dataset.make(spec, folder, dataset.instance)
+
+
+def ran(outcomes):
+    return {(outcome.run.partition_key, stage) for outcome in outcomes for stage in outcome.run.stages}
+
+
+def test_a_second_time_nothing_runs(dataset):
+    assert dataset.graph.chunk_keys == KEYS
     assert dataset.materialize() == []
     assert (dataset.published / "README.md").is_file()
+
+
+def test_a_touched_source_runs_nothing(dataset, folder):
+    os.utime(folder / "raw.h5ad")
+    assert dataset.materialize() == []
+
+
+def test_a_forced_stage_runs_alone_when_its_bytes_are_the_same(dataset):
+    outcomes = dataset.materialize(forced={"gene_stats"})
+    assert ran(outcomes) == {(None, "gene_stats")}
+
+
+def test_only_what_reads_a_setting_runs_again(dataset, folder):
+    edited = renewed(dataset, folder, sentences={"length": 19})
+    texts = {(key, "cell_texts") for key in KEYS}
+    assert ran(edited.materialize()) == texts | {(None, "hf_splits")}
+    assert edited.materialize() == []
+    dataset.succeed()
+
+
+def test_a_chunk_that_lost_its_files_is_mended_alone(dataset):
+    lost = dataset.load("cell_texts", KEYS[1])
+    for file in lost.files:
+        lost.local(file).unlink()
+    lost.local_folder.rmdir()
+    outcomes = dataset.materialize()
+    assert ran(outcomes) == {(KEYS[1], "cell_texts")}
+    assert dataset.load("cell_texts", KEYS[1]).data_version == lost.data_version
+
+
+def test_a_new_instance_over_old_storage_is_not_called_fresh(dataset, folder):
+    other = Dataset.make(dataset.spec, folder)
+    reasons = set(find_stale(other.graph, other.storage, other.instance).values())
+    assert reasons == {"not recorded in this Dagster instance"}
+
+
+def test_a_changed_source_runs_every_stage_once(folder):
+    path = write_cells(folder, make_cells(50, seed=1), "other.h5ad")
+    changing = Dataset.make(make_spec(path, dataset_id="changing"), folder).succeed()
+    write_cells(folder, make_cells(56, seed=2), "other.h5ad")
+    outcomes = changing.materialize()
+    nodes = [(o.run.partition_key, stage) for o in outcomes for stage in o.run.stages]
+    assert len(nodes) == len(set(nodes)) == len(list(changing.graph.nodes()))
+    assert not any(outcome.errors for outcome in outcomes)
+    assert changing.materialize() == []

@@ -82,8 +82,9 @@ def measure_genes(
             spill.add(block.indices, rates.data.astype(np.float32))
             n_obs += block.shape[0]
         medians = spill.medians(n_cells)
-    mean = first / n_obs
-    variance = np.maximum(second / n_obs - mean**2, 0) * (n_obs / max(n_obs - 1, 1))
+    # A dataset that has only a test split has no train cells: every statistic is then 0.
+    mean = first / max(n_obs, 1)
+    variance = np.maximum(second / max(n_obs, 1) - mean**2, 0) * (n_obs / max(n_obs - 1, 1))
     in_mask = n_cells >= min_cells
     return pd.DataFrame(
         {
@@ -115,6 +116,8 @@ def rank_variable_genes(
     -------
     int64 ``(n_vars,)``: 0 for the most variable gene, -1 for genes that are not among the top.
     """
+    if not in_mask.any():
+        return np.full(len(mean), -1, np.int64)
     mu, var = mean[in_mask], variance[in_mask]
     with np.errstate(divide="ignore", invalid="ignore"):
         dispersion = np.log(np.where(var > 0, var / np.where(mu > 0, mu, 1e-12), np.nan))

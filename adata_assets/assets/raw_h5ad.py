@@ -29,8 +29,13 @@ def build_raw_h5ad(spec: DatasetSpec, folder: Path | None) -> dg.AssetsDefinitio
     )
     def raw_h5ad(storage: StorageResource) -> dg.Output[Artefact]:
         from adata_assets.matrix.safe import require_safe_h5ad
+        from adata_assets.share import open_share_store
 
         store = storage.open()
+        # A store that cannot work with this root is told now, not after hours of work.
+        open_share_store(
+            spec.share.store, spec.share.settings, root=store.root, dataset_id=spec.dataset_id
+        )
         known = store.find(spec.dataset_id, STAGE)
         file = look_at_source(
             locate_source(spec.source, folder=folder), known.metadata if known else None
