@@ -248,6 +248,7 @@ def _check_rows(spec: DatasetSpec, store: Storage, artefact: Artefact) -> Findin
         spec.format,
         sentence_keys=spec.sentences.keys,
         negatives_per_sample=spec.negatives_per_sample,
+        evaluator_columns=spec.evaluator_columns,
     )
     shards = [name for name in sorted(artefact.files) if name.endswith(".parquet")]
     return find_schema_breaches(

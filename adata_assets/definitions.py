@@ -5,15 +5,12 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import dagster as dg
 
-from adata_assets.project import load_project_defs
+from adata_assets.project import load_project_defs, project_path
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
     """Return all definitions."""
-    return load_project_defs(Path(os.environ.get("ADATA_ASSETS_PROJECT") or Path(__file__).parent))
+    return load_project_defs(project_path())

@@ -40,8 +40,10 @@ def prepare_home() -> Path:
     return home
 
 
-def load_defs() -> dg.Definitions:
-    """Load the definitions of the project (``ADATA_ASSETS_PROJECT``, else the shipped datasets).
+def load_defs(dataset_id: str) -> dg.Definitions:
+    """Load the project's definitions; look at one dataset's source where its chunks depend on it.
+
+    The project is the one that ``ADATA_ASSETS_PROJECT`` names, else the one that ships.
 
     Raises
     ------
@@ -50,10 +52,11 @@ def load_defs() -> dg.Definitions:
     """
     from dagster.components.core.component_tree import ComponentTreeException
 
-    from adata_assets.definitions import defs
+    from adata_assets.project import load_project_defs, project_path, refresh_state
 
     try:
-        return defs()
+        refresh_state(project_path(), dataset_id)
+        return load_project_defs(project_path())
     except ComponentTreeException as error:
         raise InputError(_innermost(error)) from error
 

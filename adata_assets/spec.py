@@ -207,6 +207,9 @@ class DatasetSpec(Frozen):
     negatives_per_sample: int = Field(
         2, ge=1, le=32, description="multiplets: slots negative_1_idx … negative_N_idx"
     )
+    evaluator_columns: bool = Field(
+        False, description="pairs: repeat genes and caption as sentence_1 and sentence_2"
+    )
     share: ShareSpec = Field(ShareSpec(), description="share store")
     publish_obs: tuple[str, ...] | None = Field(
         None, description="obs columns of the source that leave the machine (default: all)"
@@ -242,6 +245,8 @@ class DatasetSpec(Frozen):
             raise ValueError(f"embedders share a name: {repeated}; give each its own")
         if self.embedders and "train" not in self.splits.fractions:
             raise ValueError("embedders are fitted on train cells, but splits.train is 0")
+        if self.evaluator_columns and self.format != "pairs":
+            raise ValueError(f"evaluator_columns goes with format pairs, not {self.format}")
         if self.publish and not self.license:
             raise ValueError("publish needs a license")
         return self

@@ -187,7 +187,7 @@ class Storage:
         folder = self.folder_of(dataset_id, stage, partition_key)
         try:
             manifest = json.loads((folder / MANIFEST).read_text())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         return Artefact(
             **{**manifest, "folder": folder / manifest["folder"]},

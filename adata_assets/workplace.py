@@ -19,6 +19,7 @@ from adata_assets.forecast import forecast, require_space
 from adata_assets.freshness import DatasetGraph, Node, find_stale
 from adata_assets.instance import load_defs, prepare_home
 from adata_assets.runs import Outcome, materialize, observe_source
+from adata_assets.share import require_share_store
 from adata_assets.storage import Storage
 
 
@@ -43,7 +44,7 @@ class Workplace:
         home = prepare_home()
         storage = Storage.from_environment(home)
         say(f"Dagster home {home}, storage {storage.root}")
-        graph = DatasetGraph(load_defs(), dataset_id)
+        graph = DatasetGraph(load_defs(dataset_id), dataset_id)
         if not graph.stages:
             raise InputError(
                 f"no dataset {dataset_id!r}; there are: {', '.join(graph.dataset_ids())}"

@@ -23,6 +23,7 @@ READS = (
     "sentences",
     "format",
     "negatives_per_sample",
+    "evaluator_columns",
     "license",
     "data_sources",
     "citations",

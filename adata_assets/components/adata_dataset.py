@@ -118,7 +118,7 @@ class AdataDataset(dg.StateBackedComponent):
         """
         state = json.loads(state_path.read_text()) if state_path and state_path.is_file() else {}
         try:
-            n_raw = state.get("n_raw", self._count_raw())
+            n_raw = state["n_raw"] if "n_raw" in state else self._count_raw()
             return build_dataset_defs(self.spec, folder=self.folder, n_raw=n_raw)
         except InputError as error:
             error.add_note(f"while reading {self.folder / 'defs.yaml'}")

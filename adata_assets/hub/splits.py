@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from adata_assets.annotation.annotate import fact_classes
 from adata_assets.annotation.store import LEDGER, OBS, read_facts
 from adata_assets.hub.dataset_card import build_card
-from adata_assets.rows.formats import build_rows
+from adata_assets.rows.formats import add_evaluator_columns, build_rows
 from adata_assets.rows.negatives import cell_keys, draw_negatives
 from adata_assets.rows.parquet import ShardInfo, SplitWriter
 from adata_assets.spec import DatasetSpec
@@ -131,13 +131,14 @@ class _SplitCells:
                 given["negative_caption"] = self._captions.take(pa.array(drawn[:, 0]))
             else:
                 given["negative_ids"] = [self._ids.take(pa.array(slot)) for slot in drawn.T]
-        return build_rows(
+        rows = build_rows(
             self._spec.format,
             sample_idx=ids,
             sentences={"cell_sentence_1": ids, "cell_sentence_2": texts["cell_sentence_2"]},
             **{kind: pa.repeat(pa.scalar(url), len(ids)) for kind, url in links.items()},
             **given,
         )
+        return add_evaluator_columns(rows) if self._spec.evaluator_columns else rows
 
 
 def _read_links(share_links: Artefact, chunk: ChunkSlice) -> dict[str, str]:

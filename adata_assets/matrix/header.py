@@ -7,6 +7,7 @@ from pathlib import Path
 import h5py
 
 from adata_assets.errors import InputError
+from adata_assets.matrix.safe import require_safe_h5ad
 
 
 def count_obs(path: Path) -> int:
@@ -15,8 +16,9 @@ def count_obs(path: Path) -> int:
     Raises
     ------
     InputError
-        If the file is not an h5ad file.
+        If the file is not an h5ad file, or must not be read (see `require_safe_h5ad`).
     """
+    require_safe_h5ad(path)
     try:
         with h5py.File(path) as file:
             obs = file["obs"]
@@ -36,7 +38,13 @@ def count_largest_nonzeros(path: Path) -> int:
     """Return the number of stored values of the file's largest matrix (X, raw.X or a layer).
 
     A dense matrix counts as if half of it were zero.
+
+    Raises
+    ------
+    InputError
+        If the file must not be read (see `require_safe_h5ad`).
     """
+    require_safe_h5ad(path)
     with h5py.File(path) as file:
         places = [file.get("X"), file.get("raw/X"), file.get("raw.X"), *file.get("layers", {}).values()]
         return max((_stored(place) for place in places if place is not None), default=0)

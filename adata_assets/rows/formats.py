@@ -117,6 +117,16 @@ def build_rows(
     return _pair_up(rows, names) if format == "pairs" else rows.select(names)
 
 
+def add_evaluator_columns(pairs: pa.Table) -> pa.Table:
+    """Pairs with `sentence_1` (the genes) and `sentence_2` (the caption) before `label`.
+
+    Evaluators of sentence-transformers look for these names; the other columns stay.
+    """
+    at = pairs.column_names.index("label")
+    named = pairs.add_column(at, "sentence_1", pairs["cell_sentence_2"])
+    return named.add_column(at + 1, "sentence_2", pairs["caption"])
+
+
 def _require_given(format: str, given: Mapping[str, object], needed: set[str]) -> None:
     has = {name for name, value in given.items() if value is not None}
     if has != needed:

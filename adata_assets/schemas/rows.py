@@ -13,7 +13,11 @@ _LINKS = {
 
 
 def row_schema(
-    format: str, *, sentence_keys: Sequence[str], negatives_per_sample: int
+    format: str,
+    *,
+    sentence_keys: Sequence[str],
+    negatives_per_sample: int,
+    evaluator_columns: bool = False,
 ) -> pa.DataFrameSchema:
     """Return the schema of the rows of one format.
 
@@ -25,6 +29,8 @@ def row_schema(
         Names of the cell sentence columns, in order.
     negatives_per_sample
         Slots of a multiplet.
+    evaluator_columns
+        Whether pairs repeat genes and caption as ``sentence_1`` and ``sentence_2``.
 
     Examples
     --------
@@ -36,6 +42,8 @@ def row_schema(
     texts["cell_sentence_1"] = "the sample id, by which its embedding is looked up"
     if format == "pairs":
         texts["caption"] = "a caption of this cell (label 1) or of another one (label 0)"
+        if evaluator_columns:
+            texts |= {"sentence_1": "the genes of the cell", "sentence_2": "the caption"}
     if format == "multiplets":
         texts["positive"] = "the caption of the cell"
         texts |= {f"negative_{i + 1}_idx": _slot(i) for i in range(negatives_per_sample)}

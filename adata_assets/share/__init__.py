@@ -18,8 +18,10 @@ from upath import UPath
 
 from adata_assets.errors import InputError
 from adata_assets.share.contract import ShareStore
+from adata_assets.spec import DatasetSpec
+from adata_assets.storage import Storage
 
-__all__ = ["load_share_settings", "open_share_store", "share_store_names"]
+__all__ = ["load_share_settings", "open_share_store", "require_share_store", "share_store_names"]
 
 
 def share_store_names() -> list[str]:
@@ -80,6 +82,19 @@ def open_share_store(
     checked = load_share_settings(name, settings)
     store = _load_store_module(name).Store(checked, root=root, dataset_id=dataset_id)
     return cast("ShareStore", store)
+
+
+def require_share_store(spec: DatasetSpec, storage: Storage) -> None:
+    """Refuse a store that cannot work with the storage root, before anything is written there.
+
+    Raises
+    ------
+    InputError
+        As `open_share_store`.
+    """
+    open_share_store(
+        spec.share.store, spec.share.settings, root=storage.root, dataset_id=spec.dataset_id
+    )
 
 
 def _defines_store(source: str) -> bool:

@@ -6,6 +6,7 @@ Belongs here: finding the file, its content hash, and the guard around each pass
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -71,7 +72,7 @@ def locate_source(source: str, *, folder: Path | None = None) -> Path:
         path = (folder or Path()) / Path(source).expanduser()
     if not path.is_file():
         raise InputError(f"source {source!r}: no file at {path}; correct source in the YAML")
-    return path.absolute()
+    return Path(os.path.abspath(path))
 
 
 def look_at_source(path: Path, known: Mapping[str, Any] | None = None) -> SourceFile:

@@ -1,0 +1,57 @@
+"""The spec refuses what cannot work, and says what is allowed."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from adata_assets.spec import DatasetSpec, Frozen
+from adata_assets_tests.datasets import make_spec
+
+
+def described(model: type[Frozen]):
+    for name, field in model.model_fields.items():
+        yield f"{model.__name__}.{name}", field
+        for part in [field.annotation, *getattr(field.annotation, "__args__", ())]:
+            if isinstance(part, type) and issubclass(part, Frozen):
+                yield from described(part)
+
+
+def test_every_field_is_described():
+    assert [name for name, field in described(DatasetSpec) if not field.description] == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"formt": "single"}, "formt"),
+        ({"format": "triples"}, "'single', 'pairs' or 'multiplets'"),
+        ({"chunks": {"count": 2}}, "3 splits .train, validation, test. need a chunk each"),
+        ({"chunks": {}}, "exactly one of count and size"),
+        ({"chunks": {"count": 3, "size": 5}}, "exactly one of count and size"),
+        ({"splits": {"train": 0.5, "validation": 0.1, "test": 0.1}}, "must be 1, found 0.7"),
+        ({"dataset_id": "My Data"}, "lower-case letters"),
+        ({"dataset_id": "share"}, "folder of shared files"),
+        (
+            {"embedders": [{"name": "a", "method": "pca"}, {"name": "a", "method": "hvg"}]},
+            r"share a name: \['a'\]",
+        ),
+        ({"publish": {"repo_id": "me/cells"}}, "publish needs a license"),
+        ({"sha256": "abc"}, "sha256"),
+        ({"sentences": {"keys": ["cell_sentence_2"]}}, "allowed:"),
+    ],
+)
+def test_wrong_specs_are_refused_with_the_field(fields, told):
+    with pytest.raises(ValidationError, match=told):
+        make_spec("raw.h5ad", **fields)
+
+
+def test_a_spec_is_frozen():
+    with pytest.raises(ValidationError, match="frozen"):
+        make_spec("raw.h5ad").seed = 3
+
+
+def test_s10_without_a_release_the_id_is_relative_to_the_root():
+    assert make_spec("raw.h5ad").repo_id == "cells/hf_splits"
+    published = make_spec("raw.h5ad", publish={"repo_id": "me/cells"}, license="mit")
+    assert published.repo_id == "me/cells"
