@@ -8,6 +8,8 @@ from __future__ import annotations
 import dagster as dg
 
 SENSOR_INTERVAL_S = 5
+# On every run of the command, which brings up to date what is downstream of it by itself.
+COMMAND_TAG = "adata_assets/command"
 
 
 def settled() -> dg.AutomationCondition:
@@ -16,12 +18,21 @@ def settled() -> dg.AutomationCondition:
     Stock ``eager()`` starts downstream of a fast model while a slow one is still being fitted, and
     a collector over chunks of two generations. Here an asset waits until no input, and no input of
     an input, is missing, in progress, failed or older than its own inputs: each asset and
-    partition runs exactly once per refresh.
+    partition runs exactly once per refresh. What the command made starts nothing: the command
+    finishes what it began.
+
+    On a fresh instance nothing starts: what was missing at the first tick waits for its inputs.
     """
     condition = dg.AutomationCondition
+    by_command = condition.executed_with_tags(tag_keys={COMMAND_TAG})
+    # By its label: conditions without fields are equal to one another, whatever their class.
+    new_inputs = condition.any_deps_updated().replace(
+        "newly_updated_without_root",
+        condition.newly_updated() & ~condition.executed_with_root_target() & ~by_command,
+    )
     out_of_date = condition.any_deps_updated().since(condition.newly_updated())
     return (
-        (condition.newly_missing() | condition.any_deps_updated()).since_last_handled()
+        (condition.newly_missing() | new_inputs).since_last_handled()
         & ~condition.any_deps_missing()
         & ~condition.any_deps_in_progress()
         & ~condition.any_deps_match(condition.execution_failed())

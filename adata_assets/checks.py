@@ -14,6 +14,7 @@ import pandera.errors
 import pandera.pandas as pa
 from dagster_pandera import pandera_schema_to_dagster_type
 
+from adata_assets.artefact import Artefact
 from adata_assets.resources import StorageResource
 from adata_assets.schemas.annotated import LedgerSchema, ObsSchema, VarSchema
 from adata_assets.schemas.chunked import (
@@ -24,7 +25,7 @@ from adata_assets.schemas.chunked import (
 )
 from adata_assets.schemas.rows import row_schema
 from adata_assets.spec import DatasetSpec
-from adata_assets.storage import Artefact, Storage
+from adata_assets.storage import Storage
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,7 +88,7 @@ class Findings:
 
 
 def find_schema_breaches(frames: "Iterable[pd.DataFrame]", schema: Schema) -> Findings:
-    """Validate a table row group by row group; unique columns are compared over all of them."""
+    """Validate a table part by part; unique columns are compared over all of them."""
     breaches, n_rows = [], 0
     unique: dict[str, list[Any]] = {
         name: [] for name, column in _columns_of(schema).items() if column.unique
@@ -99,7 +100,8 @@ def find_schema_breaches(frames: "Iterable[pd.DataFrame]", schema: Schema) -> Fi
             breaches += _describe(errors, n_rows)
         for name, seen in unique.items():
             if name in frame:
-                seen.append(frame[name])
+                # A column is a view that would keep the texts of the whole frame alive.
+                seen.append(frame[name].copy())
         n_rows += len(frame)
     return Findings(breaches + list(_repeated(unique)), n_rows)
 
@@ -153,6 +155,8 @@ def build_checks(
         stage = f"embeddings/{embedder.name}"
         checks.append(_table_check(spec, stage, "embedding.parquet", EmbeddingSchema, chunks))
         checks.append(_content_check(spec, f"models/{embedder.name}", "finite", _check_model))
+    if spec.publish:
+        checks.append(_content_check(spec, "hf_release", "arrived", _check_release))
     return checks
 
 
@@ -167,9 +171,9 @@ def _table_check(
     partitions_def: dg.PartitionsDefinition | None = None,
 ) -> dg.AssetChecksDefinition:
     def check(_: DatasetSpec, __: Storage, artefact: Artefact) -> Findings:
-        from adata_assets.tables import iter_row_groups
+        from adata_assets.tables import iter_parts
 
-        return find_schema_breaches(iter_row_groups(artefact.local(file)), schema)
+        return find_schema_breaches(iter_parts(artefact.local(file)), schema)
 
     return _content_check(spec, stage, f"{file.split('.')[0]}_schema", check, partitions_def)
 
@@ -242,7 +246,7 @@ def _check_expiry(spec: DatasetSpec, store: Storage, artefact: Artefact) -> Find
 
 def _check_rows(spec: DatasetSpec, store: Storage, artefact: Artefact) -> Findings:
     """Every published row satisfies the schema of its format."""
-    from adata_assets.tables import iter_row_groups
+    from adata_assets.tables import iter_parts
 
     schema = row_schema(
         spec.format,
@@ -252,7 +256,7 @@ def _check_rows(spec: DatasetSpec, store: Storage, artefact: Artefact) -> Findin
     )
     shards = [name for name in sorted(artefact.files) if name.endswith(".parquet")]
     return find_schema_breaches(
-        (frame for name in shards for frame in iter_row_groups(artefact.local(name))), schema
+        (frame for name in shards for frame in iter_parts(artefact.local(name))), schema
     )
 
 
@@ -261,3 +265,10 @@ def _check_promises(spec: DatasetSpec, store: Storage, artefact: Artefact) -> Fi
     from adata_assets.promises import find_row_breaches
 
     return Findings(*find_row_breaches(spec, store, artefact))
+
+
+def _check_release(spec: DatasetSpec, store: Storage, artefact: Artefact) -> Findings:
+    """What was downloaded back from the Hub equals what was pushed."""
+    from adata_assets.hub.publish import find_release_breaches
+
+    return Findings(*find_release_breaches(artefact, store.load(spec.dataset_id, "hf_splits")))

@@ -62,6 +62,7 @@ def load_defs(dataset_id: str) -> dg.Definitions:
 
 
 def _innermost(error: BaseException) -> str:
-    while error.__cause__ is not None:
+    # Dagster wraps the error several times; an InputError has the file and words for its cause.
+    while error.__cause__ is not None and not isinstance(error, InputError):
         error = error.__cause__
     return str(error)

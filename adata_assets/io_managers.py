@@ -6,8 +6,8 @@ manifest. A collector gets one artefact per partition key, and a missing one is 
 
 import dagster as dg
 
+from adata_assets.artefact import Artefact
 from adata_assets.resources import StorageResource
-from adata_assets.storage import Artefact
 
 
 class ArtefactIOManager(dg.ConfigurableIOManager):

@@ -9,15 +9,18 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from adata_assets.annotation.order import COUNTS
-from adata_assets.annotation.store import LEDGER, OBS, read_in_order
+from adata_assets.annotation.store import LEDGER, OBS, read_arrow_in_order, read_in_order
+from adata_assets.artefact import Artefact
 from adata_assets.matrix.counts import open_counts
 from adata_assets.schemas.slots import ChunkSlots
 from adata_assets.spec import DatasetSpec
 from adata_assets.splitting.chunks import deal_chunks, find_chunk
-from adata_assets.storage import Artefact, Storage
+from adata_assets.storage import Storage
 from adata_assets.tables import read_table
 
 Breaches = tuple[list[str], int]
@@ -46,18 +49,22 @@ def find_counts_breaches(annotated: Artefact, counts: Artefact) -> Breaches:
     """Compare each cell's sum with the sum of the raw file's counts."""
     matrix = open_counts(counts.local(COUNTS))
     tables = annotated.local(OBS).parent
-    expected, ids = read_in_order(tables, "n_counts"), read_in_order(tables, "sample_idx")
+    expected = read_in_order(tables, "n_counts")
     if matrix.n_obs != len(expected):
         return [f"{matrix.n_obs} cells are stored, {len(expected)} are published"], matrix.n_obs
-    breaches = []
-    for start, block in matrix.iter_blocks(0, matrix.n_obs):
-        found = np.asarray(block.sum(axis=1, dtype=np.int64)).ravel()
-        wrong = np.flatnonzero(found != expected[start : start + len(found)])
-        breaches += [
-            f"{ids[start + i]}: counts sum to {found[i]}, the raw file to {expected[start + i]}"
-            for i in wrong
+    found = np.concatenate(
+        [
+            np.asarray(block.sum(axis=1, dtype=np.int64)).ravel()
+            for _, block in matrix.iter_blocks(0, matrix.n_obs)
         ]
-    return breaches, matrix.n_obs
+    )
+    wrong = np.flatnonzero(found != expected)
+    if not len(wrong):
+        return [], matrix.n_obs
+    ids = read_in_order(tables, "sample_idx")
+    return [
+        f"{ids[i]}: counts sum to {found[i]}, the raw file to {expected[i]}" for i in wrong
+    ], matrix.n_obs
 
 
 def find_model_breaches(model: Artefact) -> Breaches:
@@ -77,7 +84,8 @@ def find_chunk_breaches(spec: DatasetSpec, annotated: Artefact, chunk_files: Art
     from adata_assets.chunk.files import H5AD, ZARR_ZIP
 
     chunk = find_chunk(annotated.metadata["split_sizes"], chunk_files.partition_key or "")
-    ids = read_in_order(annotated.local(OBS).parent, "sample_idx")[chunk.start : chunk.stop]
+    tables = annotated.local(OBS).parent
+    ids = read_in_order(tables, "sample_idx", chunk.start, chunk.stop)
     slots = ChunkSlots(list(ids), [f"X_{embedder.name}" for embedder in spec.embedders])
     breaches = [
         f"{H5AD}: {b}" for b in slots.find_breaches(anndata.read_h5ad(chunk_files.local(H5AD)))
@@ -101,41 +109,46 @@ def find_expired_links(share_links: Artefact) -> Breaches:
 def find_row_breaches(spec: DatasetSpec, storage: Storage, published: Artefact) -> Breaches:
     """Hold ids, links and negatives of the published rows against the chunks (S11 to S13, C3 to C6)."""
     annotated = storage.load(spec.dataset_id, "annotated_obs")
-    ids = pd.Index(read_in_order(annotated.local(OBS).parent, "sample_idx"))
+    ids = read_arrow_in_order(annotated.local(OBS).parent, "sample_idx").combine_chunks()
     n_per_cell = 2 if spec.format == "pairs" else 1
-    sizes = annotated.metadata["split_sizes"]
-    breaches, first, links = [], 0, []
-    for split, n_obs in sizes.items():
-        rows = _read_split(published, split, spec)
-        own = ids[first : first + n_obs]
-        if not np.array_equal(rows["sample_idx"].to_numpy(), np.repeat(own, n_per_cell)):
-            breaches.append(f"{split}: sample_idx is not the split's {n_obs} cells in order")
-        for name in [name for name in rows if name.startswith("negative_")]:
-            outside = ~rows[name].isin(own)
-            own_slot = rows[name] == rows["sample_idx"]
-            breaches += [f"{split}, {name}: {v!r} is not in the split" for v in rows[name][outside]]
-            breaches += [
-                f"{split}, {name}: {v!r} is its own negative" for v in rows[name][own_slot]
-            ]
-        links.append(rows["share_link"].to_numpy()[::n_per_cell])
-        first += n_obs
-    shared = np.concatenate(links)
     n_chunks = len({name for name in published.inputs if name.startswith("share_links@")})
-    for chunk in deal_chunks(sizes, n_chunks):
-        if len(set(shared[chunk.start : chunk.stop])) != 1:
-            breaches.append(f"chunk {chunk.partition_key}: its rows carry several share links")
-    return breaches + _repeated(ids), len(ids)
+    sizes = annotated.metadata["split_sizes"]
+    chunks = deal_chunks(sizes, n_chunks)
+    breaches, first = [], 0
+    for split, n_obs in sizes.items():
+        rows, own = _read_split(published, split, spec), ids.slice(first, n_obs)
+        expected = own.take(pa.array(np.repeat(np.arange(n_obs), n_per_cell)))
+        if not rows["sample_idx"].equals(pa.chunked_array([expected])):
+            breaches.append(f"{split}: sample_idx is not the split's {n_obs} cells in order")
+        breaches += _find_negative_breaches(split, rows, own)
+        for chunk in (chunk for chunk in chunks if chunk.split == split):
+            start, n_rows = (chunk.start - first) * n_per_cell, chunk.n_obs * n_per_cell
+            if len(rows["share_link"].slice(start, n_rows).unique()) != 1:
+                breaches.append(f"chunk {chunk.partition_key}: its rows carry several share links")
+        first += n_obs
+    counted = ids.value_counts()
+    repeated = counted.field("values").filter(pc.greater(counted.field("counts"), 1))
+    breaches += [f"sample_idx {name!r} occurs more than once" for name in repeated.to_pylist()]
+    return breaches, len(ids)
 
 
-def _read_split(published: Artefact, split: str, spec: DatasetSpec) -> pd.DataFrame:
+def _find_negative_breaches(split: str, rows: pa.Table, own: pa.StringArray) -> list[str]:
+    breaches = []
+    for name in (name for name in rows.column_names if name.startswith("negative_")):
+        drawn = rows[name]
+        outside = drawn.filter(pc.invert(pc.is_in(drawn, value_set=own)))
+        itself = drawn.filter(pc.equal(drawn, rows["sample_idx"]))
+        breaches += [f"{split}, {name}: {v!r} is not in the split" for v in outside.to_pylist()]
+        breaches += [f"{split}, {name}: {v!r} is its own negative" for v in itself.to_pylist()]
+    return breaches
+
+
+def _read_split(published: Artefact, split: str, spec: DatasetSpec) -> pa.Table:
     names = [name for name in sorted(published.files) if name.startswith(f"data/{split}-")]
     negatives = range(1, spec.negatives_per_sample + 1) if spec.format == "multiplets" else ()
     columns = ["sample_idx", "share_link", *(f"negative_{i}_idx" for i in negatives)]
-    return pd.concat(
-        [read_table(published.local(n), columns, categories=["share_link"]) for n in names],
-        ignore_index=True,
-    )
-
-
-def _repeated(ids: pd.Index) -> list[str]:
-    return [f"sample_idx {name!r} occurs more than once" for name in ids[ids.duplicated()].unique()]
+    shards = [
+        pq.read_table(published.local(name), columns=columns, page_checksum_verification=True)
+        for name in names
+    ]
+    return pa.concat_tables(shards)

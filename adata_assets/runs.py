@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import multiprocessing
+import re
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -143,24 +144,25 @@ def execute(defs: dg.Definitions, instance: dg.DagsterInstance, run: Run) -> Out
     errors = tuple(
         f"{(event.step_key or '').replace('__', '/')}"
         + (f" {run.partition_key}" if run.partition_key else "")
-        + f": {_innermost(event.step_failure_data.error)}"
+        + f": {_message_of(event.step_failure_data.error)}"
         for event in result.all_events
         if event.is_step_failure
     )
     if not result.success and not errors:
         errors = tuple(
-            f"{run.dataset_id} {run.partition_key or ''}: {_innermost(event.job_failure_data.error)}"
+            f"{run.dataset_id} {run.partition_key or ''}: {_message_of(event.job_failure_data.error)}"
             for event in result.all_events
             if event.is_job_failure
         )
     return Outcome(run, errors, time.monotonic() - started)
 
 
-def _innermost(error: SerializableErrorInfo | None) -> str:
-    # Dagster wraps the error of the asset; the innermost cause is what a user can mend.
-    while error is not None and error.cause is not None:
+def _message_of(error: SerializableErrorInfo | None) -> str:
+    # Dagster wraps the error of the asset; that one, not its own cause, is for the user.
+    while error and error.cause and (error.cls_name or "").startswith("Dagster"):
         error = error.cause
-    return error.message.strip() if error else "failed; see the Dagster UI"
+    message = error.message.strip() if error else "failed; see the Dagster UI"
+    return re.sub(r"^adata_assets\.[\w.]+: ", "", message)
 
 
 def _execute_all(

@@ -21,6 +21,16 @@ class Frozen(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_keys(cls, given: Any) -> Any:
+        # pydantic's own message does not say which keys there are.
+        if not isinstance(given, dict) or cls.model_config.get("extra") != "forbid":
+            return given
+        if unknown := sorted(str(key) for key in given.keys() - cls.model_fields.keys()):
+            raise ValueError(f"unknown keys {unknown}; allowed: {', '.join(cls.model_fields)}")
+        return given
+
 
 class Keys(Frozen):
     """Which columns of the raw file hold what.

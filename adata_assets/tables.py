@@ -15,6 +15,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 ROWS_PER_GROUP = 20_000
+# Texts of so many rows are some ten MB as objects, of which two parts are alive at a time.
+ROWS_PER_PART = 10_000
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:
@@ -37,20 +39,27 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
     )
 
 
-def iter_row_groups(path: Path, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
-    """Yield the table row group by row group; a flipped bit raises ``OSError``."""
+def iter_parts(path: Path, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
+    """Yield the table in parts of at most ``ROWS_PER_PART`` rows; a flipped bit raises ``OSError``."""
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
         if file.num_row_groups == 0 or file.metadata.num_rows == 0:
             yield file.schema_arrow.empty_table().to_pandas()[list(columns or file.schema.names)]
             return
         for group in range(file.num_row_groups):
-            yield file.read_row_group(group, columns=columns).to_pandas()
+            # Not iter_batches: a damaged page header makes it end early without an error.
+            table = file.read_row_group(group, columns=columns)
+            for first in range(0, table.num_rows, ROWS_PER_PART):
+                yield table.slice(first, ROWS_PER_PART).to_pandas()
 
 
 def read_table(
-    path: Path, columns: Sequence[str] | None = None, *, categories: Sequence[str] = ()
+    path: Path,
+    columns: Sequence[str] | None = None,
+    *,
+    categories: Sequence[str] = (),
+    rows: np.ndarray | None = None,
 ) -> pd.DataFrame:
-    """Read a table, or some columns of it.
+    """Read a table, or some columns and rows of it.
 
     Parameters
     ----------
@@ -58,11 +67,16 @@ def read_table(
         Those to read, all by default.
     categories
         Columns of repeated text to read as categoricals, which are small in memory.
+    rows
+        int64, the numbers of the rows, in the order asked for; all by default.
     """
     with pq.ParquetFile(
         path, read_dictionary=list(categories), page_checksum_verification=True
     ) as file:
-        return file.read(columns=list(columns) if columns else None).to_pandas()
+        table = file.read(columns=list(columns) if columns else None)
+    if rows is not None:
+        table = table.unify_dictionaries().take(pa.array(rows))
+    return table.to_pandas()
 
 
 def read_rows(path: Path, rows: np.ndarray) -> pd.DataFrame:

@@ -39,7 +39,8 @@ class Workplace:
         Raises
         ------
         InputError
-            If there is no such dataset: lists those that there are.
+            If there is no such dataset: lists those that there are. If its share store cannot
+            work with the storage root.
         """
         home = prepare_home()
         storage = Storage.from_environment(home)
@@ -49,6 +50,7 @@ class Workplace:
             raise InputError(
                 f"no dataset {dataset_id!r}; there are: {', '.join(graph.dataset_ids())}"
             )
+        require_share_store(graph.spec, storage)
         return cls(graph, storage, dg.DagsterInstance.get(), say)
 
     def __enter__(self) -> Self:

@@ -13,13 +13,14 @@ import pandas as pd
 import scipy.sparse as sp
 from upath import UPath
 
+from adata_assets.artefact import Artefact
 from adata_assets.components.dataset_defs import build_dataset_defs
 from adata_assets.freshness import DatasetGraph
 from adata_assets.project import with_resources
 from adata_assets.resources import StorageResource
 from adata_assets.runs import Outcome, materialize
 from adata_assets.spec import DatasetSpec
-from adata_assets.storage import Artefact, Storage
+from adata_assets.storage import Storage
 
 CELL_TYPES = ("B cell", "T cell", "NK cell", "monocyte")
 

@@ -8,8 +8,9 @@ import threading
 import pytest
 from upath import UPath
 
+from adata_assets.artefact import require_one_generation
 from adata_assets.errors import InputError
-from adata_assets.storage import Storage, require_one_generation
+from adata_assets.storage import Storage
 
 
 @pytest.fixture(params=["folder", "memory"])
@@ -122,7 +123,7 @@ def test_writers_at_the_same_time_end_with_one_whole_artefact(tmp_path):
     for thread in threads:
         thread.join()
     assert storage.load("d", "counts").path("a/b.txt").read_text() == "same"
-    assert not [p for p in (tmp_path / "d" / "counts").iterdir() if p.name.startswith(".")]
+    assert not [p for p in (tmp_path / "d" / "counts").iterdir() if p.name.startswith(".draft")]
 
 
 def test_a_manifest_keeps_the_order_of_its_facts(tmp_path):

@@ -16,6 +16,7 @@ import pandas as pd
 from adata_assets.annotation.captions import FACT_FIELDS, caption_cells, clean_values
 from adata_assets.annotation.counts import CountsPlace, find_counts, open_counts_reading
 from adata_assets.annotation.genes import Genes, build_genes
+from adata_assets.annotation.keys import read_totals, require_ids, resolve_keys
 from adata_assets.annotation.ledger import build_ledger
 from adata_assets.annotation.quality import (
     CellMetrics,
@@ -30,7 +31,7 @@ from adata_assets.rows.facts import FactClasses, build_fact_classes, classes_wit
 from adata_assets.schemas.annotated import ObsSchema
 from adata_assets.spec import SPLITS, DatasetSpec
 from adata_assets.splitting.assign import assign_by_cell, assign_by_group
-from adata_assets.splitting.chunks import order_cells, sizes_of
+from adata_assets.splitting.chunks import deal_chunks, order_cells, sizes_of
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,9 @@ def annotate(path: Path, spec: DatasetSpec, *, scratch: Path) -> AnnotatedObs:
         left, groups that cannot be dealt. Says what was found and the way out.
     """
     source_obs = read_obs(path)
-    sample_idx = _require_ids(source_obs, path)
+    sample_idx = require_ids(source_obs, path)
     keys = resolve_keys(source_obs, spec, path)
-    totals = _read_totals(source_obs, keys["totals"])
+    totals = read_totals(source_obs, keys["totals"])
     place = find_counts(path, totals=totals, scratch=scratch)
     genes = build_genes(
         read_var(path, place.slot), id_key=spec.keys.gene_id, symbol_key=spec.keys.gene_symbol
@@ -94,7 +95,7 @@ def annotate(path: Path, spec: DatasetSpec, *, scratch: Path) -> AnnotatedObs:
     _drop_without_negative(obs, spec)
     obs["keep"] = obs["removed_rule"].isna()
     obs["position"] = order_cells(obs["split"], obs["group"] if split_by == "group" else None)
-    facts = {
+    facts: dict[str, Any] = {
         "counts": vars(place),
         "keys": keys,
         "split_by": split_by,
@@ -103,6 +104,9 @@ def annotate(path: Path, spec: DatasetSpec, *, scratch: Path) -> AnnotatedObs:
         "n_groups": _count_groups(obs) if split_by == "group" else None,
         "n_raw": len(obs),
     }
+    if spec.chunks.count is not None:
+        # Told before anything is stored; the chunks themselves are dealt later.
+        deal_chunks(facts["split_sizes"], spec.chunks.count)
     obs = obs[list(ObsSchema.to_schema().columns)]
     ledger = build_ledger(obs, source=path.name)
     return AnnotatedObs(obs, source_obs, genes, ledger, facts, _warn_of_losses(obs))
@@ -113,66 +117,6 @@ def _warn_of_losses(obs: pd.DataFrame) -> tuple[str, ...]:
     if gone.sum() * 2 <= len(obs):
         return ()
     return (f"{gone.sum()} of {len(obs)} cells were removed: {gone.to_dict()}; see the ledger",)
-
-
-def resolve_keys(source_obs: pd.DataFrame, spec: DatasetSpec, path: Path) -> dict[str, str | None]:
-    """Return the obs column behind each key: the named one, else the CELLxGENE name if it is there.
-
-    Raises
-    ------
-    InputError
-        If a named column is not in the file: says which columns are.
-    """
-    usual = {"group": "donor_id", "cell_type": "cell_type", "instrument": "assay"}
-    found: dict[str, str | None] = {}
-    for key in ("batch", "group", "caption", "cell_type", "instrument", "totals"):
-        named = getattr(spec.keys, key)
-        if named is not None and named not in source_obs:
-            raise InputError(
-                f"{path.name}: keys.{key} names the obs column {named!r}, which is not there; "
-                f"obs columns are {list(source_obs.columns)}"
-            )
-        default = usual.get(key)
-        found[key] = named or (default if default in source_obs else None)
-    if spec.splits.split_by == "group" and found["group"] is None:
-        raise InputError(
-            f"{path.name}: splits.split_by is group, but there is no group column: set keys.group "
-            f"to one of {list(source_obs.columns)}, or splits.split_by to cell"
-        )
-    return found
-
-
-def _require_ids(source_obs: pd.DataFrame, path: Path) -> pd.Series:
-    ids = pd.Series(source_obs.index.astype(str), dtype=object)
-    if not len(ids):
-        raise InputError(f"{path.name} holds no cells")
-    repeated = ids[ids.duplicated(keep=False)]
-    if len(repeated):
-        raise InputError(
-            f"{path.name}: {len(repeated)} cells share their obs name with another one "
-            f"(e.g. {repeated.unique()[:3].tolist()}); make obs_names unique before anything is "
-            "lost (adata.obs_names_make_unique())"
-        )
-    if (prefixed := ids[ids.str.startswith("omics:") | (ids == "")]).size:
-        raise InputError(
-            f"{path.name}: obs names must not be empty or begin with 'omics:', which readers of "
-            f"the dataset reserve; found {prefixed.iloc[0]!r} at row {prefixed.index[0]}"
-        )
-    return ids
-
-
-def _read_totals(source_obs: pd.DataFrame, key: str | None) -> np.ndarray | None:
-    if key is None:
-        return None
-    totals = pd.to_numeric(source_obs[key], errors="coerce").to_numpy(np.float64)
-    wrong = ~(totals > 0) | (np.abs(totals - np.rint(totals)) > 1e-3)
-    if wrong.any():
-        row = int(np.flatnonzero(wrong)[0])
-        raise InputError(
-            f"keys.totals: obs column {key!r} must hold total counts, positive integers; row {row} "
-            f"holds {source_obs[key].iloc[row]!r}"
-        )
-    return np.rint(totals)
 
 
 def _total_counts(metrics: CellMetrics, totals: np.ndarray | None, path: Path) -> np.ndarray:

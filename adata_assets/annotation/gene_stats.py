@@ -6,7 +6,6 @@ are ever read, so cells of other splits cannot change what is learnt.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,10 +15,11 @@ import pandas as pd
 import scipy.sparse as sp
 
 from adata_assets.annotation.counts import SCALE
+from adata_assets.matrix.spill import RowSpill, spill_folder
 
 _N_BINS = 20
-# 8 million float32 values with their genes are 64 MB.
-_BUCKET_NONZEROS = 8_000_000
+# Files of values by gene: exact medians need one range of genes in memory, and read it once.
+_N_BUCKETS = 256
 
 
 def normalise(block: sp.csr_matrix, totals: np.ndarray) -> sp.csr_matrix:
@@ -74,14 +74,22 @@ def measure_genes(
     n_cells, total = np.zeros(n_vars, np.int64), np.zeros(n_vars, np.int64)
     first, second = np.zeros(n_vars), np.zeros(n_vars)
     n_obs = 0
-    with tempfile.TemporaryDirectory(dir=scratch, prefix="gene-stats-") as folder:
-        spill = _GeneSpill(Path(folder))
+    with spill_folder(scratch) as folder:
+        spill = RowSpill(
+            folder,
+            n_rows=n_vars,
+            n_columns=len(totals),
+            rows_per_bucket=-(-n_vars // _N_BUCKETS),
+            dtype=np.dtype("<f4"),
+        )
         for start, block in blocks:
             rates = normalise(block, totals[start : start + block.shape[0]])
             _add_moments(block.indices, block.data, rates.data, n_cells, total, first, second)
-            spill.add(block.indices, rates.data.astype(np.float32))
+            cells = np.arange(start, start + block.shape[0], dtype=np.int32)
+            of_value = np.repeat(cells, np.diff(block.indptr))
+            spill.append(block.indices, of_value, rates.data.astype(np.float32))
             n_obs += block.shape[0]
-        medians = spill.medians(n_cells)
+        medians = _medians(spill, n_vars)
     # A dataset that has only a test split has no train cells: every statistic is then 0.
     mean = first / max(n_obs, 1)
     variance = np.maximum(second / max(n_obs, 1) - mean**2, 0) * (n_obs / max(n_obs - 1, 1))
@@ -153,56 +161,10 @@ def _add_moments(
         second[gene] += rates[k] * rates[k]
 
 
-@numba.njit(cache=True, nogil=True)
-def _group_by_gene(genes: np.ndarray, values: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    grouped = np.empty(len(values), np.float32)
-    fill = starts.copy()
-    for k in range(len(genes)):
-        grouped[fill[genes[k]]] = values[k]
-        fill[genes[k]] += 1
-    return grouped
-
-
-class _GeneSpill:
-    """Values by gene on disk, so that exact medians need one bucket of genes in memory."""
-
-    def __init__(self, folder: Path) -> None:
-        self._genes = folder / "genes.i32"
-        self._values = folder / "values.f32"
-        for path in (self._genes, self._values):
-            path.touch()
-
-    def add(self, genes: np.ndarray, values: np.ndarray) -> None:
-        with open(self._genes, "ab") as handle:
-            handle.write(np.ascontiguousarray(genes, np.int32).data)
-        with open(self._values, "ab") as handle:
-            handle.write(np.ascontiguousarray(values, np.float32).data)
-
-    def medians(self, n_cells: np.ndarray) -> np.ndarray:
-        medians = np.full(len(n_cells), np.nan)
-        first = 0
-        while first < len(n_cells):
-            filled = np.cumsum(n_cells[first:])
-            last = first + max(1, int(np.searchsorted(filled, _BUCKET_NONZEROS, side="right")))
-            self._fill_medians(first, min(last, len(n_cells)), n_cells, medians)
-            first = last
-        return medians
-
-    def _fill_medians(
-        self, first: int, last: int, n_cells: np.ndarray, medians: np.ndarray
-    ) -> None:
-        picked_genes, picked_values = [], []
-        with open(self._genes, "rb") as genes_file, open(self._values, "rb") as values_file:
-            while (genes := np.fromfile(genes_file, np.int32, _BUCKET_NONZEROS // 4)).size:
-                values = np.fromfile(values_file, np.float32, genes.size)
-                inside = (genes >= first) & (genes < last)
-                picked_genes.append(genes[inside] - first)
-                picked_values.append(values[inside])
-        starts = np.concatenate([[0], np.cumsum(n_cells[first:last])])
-        if not picked_genes:
-            return
-        grouped = _group_by_gene(
-            np.concatenate(picked_genes), np.concatenate(picked_values), starts
-        )
-        for i in np.flatnonzero(n_cells[first:last]):
-            medians[first + i] = float(np.median(grouped[starts[i] : starts[i + 1]]))
+def _medians(spill: RowSpill, n_vars: int) -> np.ndarray:
+    medians = np.full(n_vars, np.nan)
+    for first, genes in spill.iter_blocks():
+        for i in np.flatnonzero(np.diff(genes.indptr)):
+            values = genes.data[genes.indptr[i] : genes.indptr[i + 1]]
+            medians[first + i] = float(np.median(values))
+    return medians

@@ -8,8 +8,8 @@ from pathlib import Path
 from adata_assets.annotation.annotate import place_of
 from adata_assets.annotation.counts import open_counts_reading
 from adata_assets.annotation.store import OBS, read_genes, read_in_order, read_positions
+from adata_assets.artefact import Artefact, hash_of
 from adata_assets.matrix.counts import CountsSummary, write_counts
-from adata_assets.storage import Artefact, hash_of
 from adata_assets.tables import read_table
 
 COUNTS = "counts.zarr"

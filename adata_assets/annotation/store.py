@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from adata_assets.annotation.annotate import AnnotatedObs
@@ -42,18 +43,25 @@ def read_positions(folder: Path) -> np.ndarray:
     return pq.read_table(folder / OBS, columns=["position"])["position"].to_numpy()
 
 
-def read_totals(folder: Path) -> np.ndarray:
-    """Return ``total_counts_source`` in dataset order, int64 ``(n_kept,)``."""
-    return read_in_order(folder, "total_counts_source")
+def read_totals(folder: Path, start: int = 0, stop: int | None = None) -> np.ndarray:
+    """Return ``total_counts_source`` of cells ``start … stop`` of the dataset order, int64."""
+    return read_in_order(folder, "total_counts_source", start, stop)
 
 
-def read_in_order(folder: Path, column: str) -> np.ndarray:
-    """Return one column of the kept cells in dataset order."""
+def read_in_order(folder: Path, column: str, start: int = 0, stop: int | None = None) -> np.ndarray:
+    """Return one column of cells ``start … stop`` of the dataset order (all kept cells by default)."""
+    return read_arrow_in_order(folder, column, start, stop).to_numpy()
+
+
+def read_arrow_in_order(
+    folder: Path, column: str, start: int = 0, stop: int | None = None
+) -> pa.ChunkedArray:
+    """Return what ``read_in_order`` does as Arrow: text takes a fifth of the memory."""
     table = pq.read_table(folder / OBS, columns=["position", column])
     position = table["position"].to_numpy()
     kept = np.flatnonzero(position >= 0)
     order = kept[np.argsort(position[kept])]
-    return table[column].take(order).to_numpy()
+    return table[column].take(order[start:stop])
 
 
 def read_cells(folder: Path, start: int, stop: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -63,8 +71,7 @@ def read_cells(folder: Path, start: int, stop: int) -> tuple[pd.DataFrame, pd.Da
 
 
 def read_facts(folder: Path, start: int, stop: int) -> pd.DataFrame:
-    """Return ids, captions and facts of cells ``start … stop`` of the dataset order."""
+    """Return captions and facts of cells ``start … stop`` of the dataset order, as categoricals."""
     repeated = ["known_facts", "caption", "caption_facts", "caption_id", "caption_source"]
-    frame = read_table(folder / OBS, ["sample_idx", "position", *repeated], categories=repeated)
-    frame = frame[(frame["position"] >= start) & (frame["position"] < stop)]
-    return frame.sort_values("position").reset_index(drop=True)
+    rows = find_rows(folder / OBS, "position", start, stop)
+    return read_table(folder / OBS, repeated, categories=repeated, rows=rows)

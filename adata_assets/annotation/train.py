@@ -9,9 +9,9 @@ import pandas as pd
 from adata_assets.annotation.gene_stats import measure_genes
 from adata_assets.annotation.order import COUNTS
 from adata_assets.annotation.store import OBS, read_genes, read_totals
+from adata_assets.artefact import Artefact
 from adata_assets.matrix.counts import open_counts
 from adata_assets.spec import DatasetSpec
-from adata_assets.storage import Artefact
 
 
 def count_train(annotated: Artefact) -> int:
@@ -27,7 +27,7 @@ def measure_train_genes(
     matrix = open_counts(counts.local(COUNTS))
     return measure_genes(
         matrix.iter_blocks(0, n_train),
-        read_totals(tables)[:n_train],
+        read_totals(tables, 0, n_train),
         read_genes(tables).var["gene_id"],
         min_cells=spec.min_cells,
         n_top_genes=spec.n_top_genes,

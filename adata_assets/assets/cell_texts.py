@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from adata_assets.artefact import Artefact
 from adata_assets.assets.chunk import chunk_of
 from adata_assets.assets.stage import (
     asset_options,
@@ -14,7 +15,6 @@ from adata_assets.checks import artefact_type, column_schema
 from adata_assets.resources import StorageResource
 from adata_assets.schemas.chunked import CellTextSchema
 from adata_assets.spec import DatasetSpec
-from adata_assets.storage import Artefact
 
 STAGE = "cell_texts"
 TABLE = "cell_texts.parquet"

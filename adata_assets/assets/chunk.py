@@ -2,8 +2,8 @@
 
 import dagster as dg
 
+from adata_assets.artefact import Artefact
 from adata_assets.splitting.chunks import ChunkSlice, find_chunk
-from adata_assets.storage import Artefact
 
 
 def chunk_of(context: dg.AssetExecutionContext, annotated_obs: Artefact) -> ChunkSlice:

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from adata_assets.artefact import Artefact
 from adata_assets.assets.chunk import chunk_of
 from adata_assets.assets.stage import (
     asset_options,
@@ -12,7 +13,6 @@ from adata_assets.assets.stage import (
 )
 from adata_assets.resources import StorageResource
 from adata_assets.spec import DatasetSpec
-from adata_assets.storage import Artefact
 
 STAGE = "chunk_files"
 

@@ -2,10 +2,10 @@
 
 import dagster as dg
 
+from adata_assets.artefact import Artefact
 from adata_assets.assets.stage import asset_options, code_version, to_output, upstream
 from adata_assets.resources import StorageResource
 from adata_assets.spec import DatasetSpec
-from adata_assets.storage import Artefact
 
 STAGE = "counts"
 

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from adata_assets.artefact import Artefact
 from adata_assets.assets.chunk import chunk_of
 from adata_assets.assets.stage import asset_options, code_version, to_output, upstream
 from adata_assets.checks import artefact_type, column_schema
@@ -9,7 +10,6 @@ from adata_assets.embedders.contract import load_embedder
 from adata_assets.resources import StorageResource
 from adata_assets.schemas.chunked import EmbeddingSchema
 from adata_assets.spec import DatasetSpec, EmbedderSpec
-from adata_assets.storage import Artefact
 
 TABLE = "embedding.parquet"
 
@@ -48,7 +48,7 @@ def build_embeddings(
         counts: Artefact,
         model: Artefact,
     ) -> dg.Output[Artefact]:
-        from adata_assets.embedders.apply import MODEL, embed_chunk, load_model
+        from adata_assets.embedders.apply import embed_chunk, load_frozen
         from adata_assets.tables import write_table
 
         chunk = chunk_of(context, annotated_obs)
@@ -59,7 +59,7 @@ def build_embeddings(
             code_version=version,
             inputs=[annotated_obs, counts, model],
         ) as draft:
-            arrays = load_model(model.local(MODEL))
+            arrays = load_frozen(model)
             table = embed_chunk(embedder, arrays, chunk, annotated_obs, counts)
             write_table(table, draft.folder / TABLE)
             draft.metadata |= {

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from adata_assets.artefact import Artefact
 from adata_assets.assets.stage import (
     asset_options,
     code_version,
@@ -13,7 +14,6 @@ from adata_assets.checks import artefact_type, column_schema
 from adata_assets.resources import StorageResource
 from adata_assets.schemas.chunked import GeneStatsSchema
 from adata_assets.spec import DatasetSpec
-from adata_assets.storage import Artefact
 
 STAGE = "gene_stats"
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import dagster as dg
 
+from adata_assets.artefact import Artefact
 from adata_assets.assets.stage import (
     asset_options,
     code_version,
@@ -13,7 +14,6 @@ from adata_assets.assets.stage import (
 )
 from adata_assets.resources import StorageResource
 from adata_assets.spec import DatasetSpec
-from adata_assets.storage import Artefact
 
 STAGE = "hf_splits"
 READS = (

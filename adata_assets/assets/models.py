@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from adata_assets.artefact import Artefact
 from adata_assets.assets.stage import (
     asset_options,
     code_version,
@@ -11,7 +12,6 @@ from adata_assets.assets.stage import (
 from adata_assets.embedders.contract import load_embedder
 from adata_assets.resources import StorageResource
 from adata_assets.spec import DatasetSpec, EmbedderSpec
-from adata_assets.storage import Artefact
 
 
 def build_model(spec: DatasetSpec, embedder_spec: EmbedderSpec) -> dg.AssetsDefinition:

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import dagster as dg
 
+from adata_assets.artefact import Artefact
 from adata_assets.assets.stage import asset_options, code_version, key_of, read_fields, to_output
 from adata_assets.resources import StorageResource
 from adata_assets.sources.files import locate_source, look_at_source, require_sha256
 from adata_assets.spec import DatasetSpec
-from adata_assets.storage import Artefact
 
 STAGE = "raw_h5ad"
 
@@ -29,13 +29,11 @@ def build_raw_h5ad(spec: DatasetSpec, folder: Path | None) -> dg.AssetsDefinitio
     )
     def raw_h5ad(storage: StorageResource) -> dg.Output[Artefact]:
         from adata_assets.matrix.safe import require_safe_h5ad
-        from adata_assets.share import open_share_store
+        from adata_assets.share import require_share_store
 
         store = storage.open()
         # A store that cannot work with this root is told now, not after hours of work.
-        open_share_store(
-            spec.share.store, spec.share.settings, root=store.root, dataset_id=spec.dataset_id
-        )
+        require_share_store(spec, store)
         known = store.find(spec.dataset_id, STAGE)
         file = look_at_source(
             locate_source(spec.source, folder=folder), known.metadata if known else None

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from adata_assets.artefact import Artefact
 from adata_assets.assets.stage import (
     asset_options,
     code_version,
@@ -14,7 +15,6 @@ from adata_assets.resources import StorageResource
 from adata_assets.schemas.chunked import ShareLinkSchema
 from adata_assets.share import load_share_settings
 from adata_assets.spec import DatasetSpec
-from adata_assets.storage import Artefact
 
 STAGE = "share_links"
 TABLE = "share_links.parquet"

@@ -8,9 +8,9 @@ from typing import Any
 
 import dagster as dg
 
+from adata_assets.artefact import Artefact, hash_of
 from adata_assets.automation import settled
 from adata_assets.spec import DatasetSpec
-from adata_assets.storage import Artefact, hash_of
 
 IO_MANAGER_KEY = "artefacts"
 COLLECT = {"collect": True}

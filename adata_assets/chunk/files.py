@@ -10,13 +10,13 @@ import numpy as np
 
 from adata_assets.annotation.order import COUNTS
 from adata_assets.annotation.store import OBS, read_cells, read_genes
+from adata_assets.artefact import Artefact
 from adata_assets.chunk.adata import build_chunk_adata
 from adata_assets.matrix.counts import open_counts
 from adata_assets.matrix.write import write_chunk_h5ad, write_chunk_zarr_zip
 from adata_assets.schemas.slots import UNS_KEY
 from adata_assets.spec import DatasetSpec
 from adata_assets.splitting.chunks import ChunkSlice
-from adata_assets.storage import Artefact
 from adata_assets.tables import read_table
 
 H5AD = "chunk.h5ad"

@@ -12,12 +12,12 @@ from typing import Any, Self
 
 import dagster as dg
 from dagster.components.utils.defs_state import DefsStateConfig, DefsStateConfigArgs
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ValidationError, create_model
 
 from adata_assets.components.dataset_defs import build_dataset_defs
 from adata_assets.errors import InputError
 from adata_assets.sources.files import locate_source
-from adata_assets.spec import DatasetSpec
+from adata_assets.spec import DatasetSpec, Frozen
 
 
 def _attributes_model() -> type[BaseModel]:
@@ -27,8 +27,7 @@ def _attributes_model() -> type[BaseModel]:
         for name, field in DatasetSpec.model_fields.items()
         if name != "dataset_id"
     }
-    config = ConfigDict(frozen=True, extra="forbid")
-    return create_model("AdataDatasetAttributes", __config__=config, **fields)
+    return create_model("AdataDatasetAttributes", __base__=Frozen, **fields)
 
 
 ATTRIBUTES = _attributes_model()

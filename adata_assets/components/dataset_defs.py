@@ -16,6 +16,7 @@ from adata_assets.assets.chunk_files import build_chunk_files
 from adata_assets.assets.counts import build_counts
 from adata_assets.assets.embeddings import build_embeddings
 from adata_assets.assets.gene_stats import build_gene_stats
+from adata_assets.assets.hf_release import build_hf_release
 from adata_assets.assets.hf_splits import build_hf_splits
 from adata_assets.assets.models import build_model
 from adata_assets.assets.raw_h5ad import build_raw_h5ad
@@ -57,5 +58,6 @@ def build_dataset_defs(
         build_chunk_files(spec, chunks),
         build_share_links(spec, chunks),
         build_hf_splits(spec),
+        *([build_hf_release(spec, spec.publish)] if spec.publish else []),
     ]
     return dg.Definitions(assets=assets, asset_checks=build_checks(spec, chunks))

@@ -12,10 +12,11 @@ import pandas as pd
 from adata_assets.annotation.order import COUNTS
 from adata_assets.annotation.store import OBS, read_in_order, read_totals
 from adata_assets.annotation.train import count_train
+from adata_assets.artefact import Artefact
 from adata_assets.embedders.contract import CellBlock, Embedder, TrainStream
+from adata_assets.errors import InputError
 from adata_assets.matrix.counts import open_counts
 from adata_assets.splitting.chunks import ChunkSlice
-from adata_assets.storage import Artefact
 from adata_assets.tables import read_table
 
 MODEL = "model.npz"
@@ -45,10 +46,10 @@ def embed_chunk(
     tables = annotated.local(OBS).parent
     cells = CellBlock(
         open_counts(counts.local(COUNTS)).rows(chunk.start, chunk.stop),
-        read_totals(tables)[chunk.start : chunk.stop],
+        read_totals(tables, chunk.start, chunk.stop),
     )
     vectors = embedder.embed(cells, model)
-    ids = read_in_order(tables, "sample_idx")[chunk.start : chunk.stop]
+    ids = read_in_order(tables, "sample_idx", chunk.start, chunk.stop)
     return pd.DataFrame({"sample_idx": ids, "embedding": list(vectors)})
 
 
@@ -61,6 +62,22 @@ def save_model(arrays: Mapping[str, np.ndarray], path: Path) -> str:
         digest.update(f"{name}:{array.dtype.str}:{array.shape};".encode())
         digest.update(array.data)
     return digest.hexdigest()
+
+
+def load_frozen(model: Artefact) -> dict[str, np.ndarray]:
+    """Read a stored model.
+
+    Raises
+    ------
+    InputError
+        If its bytes are not those that its manifest states.
+    """
+    if damaged := model.damaged_files():
+        raise InputError(
+            f"{model.dataset_id}/{model.name}: {'; '.join(damaged)}; run "
+            f"adata-assets materialize {model.dataset_id} --force {model.stage}"
+        )
+    return load_model(model.local(MODEL))
 
 
 def load_model(path: Path) -> dict[str, np.ndarray]:

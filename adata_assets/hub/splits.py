@@ -15,14 +15,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from adata_assets.annotation.annotate import fact_classes
-from adata_assets.annotation.store import LEDGER, OBS, read_facts
+from adata_assets.annotation.store import LEDGER, OBS, read_arrow_in_order, read_facts
+from adata_assets.artefact import Artefact
 from adata_assets.hub.dataset_card import build_card
 from adata_assets.rows.formats import add_evaluator_columns, build_rows
 from adata_assets.rows.negatives import cell_keys, draw_negatives
 from adata_assets.rows.parquet import ShardInfo, SplitWriter
 from adata_assets.spec import DatasetSpec
 from adata_assets.splitting.chunks import ChunkSlice, deal_chunks
-from adata_assets.storage import Artefact
 from adata_assets.tables import read_table
 
 CARD = "README.md"
@@ -102,12 +102,13 @@ class _SplitCells:
     """Ids, captions and fact classes of one split, in dataset order."""
 
     def __init__(self, spec: DatasetSpec, annotated: Artefact, start: int, stop: int) -> None:
-        facts = read_facts(annotated.local(OBS).parent, start, stop)
+        tables = annotated.local(OBS).parent
         self._spec = spec
-        self._ids = pa.array(facts["sample_idx"], pa.string())
+        self._ids = read_arrow_in_order(tables, "sample_idx", start, stop).combine_chunks()
         self._keys = cell_keys(self._ids)
         if spec.format != "single":
-            self._captions = pa.array(facts["caption"]).cast(pa.string())
+            facts = read_facts(tables, start, stop)
+            self._captions = pa.array(facts["caption"])
             self._classes = fact_classes(facts)
 
     def rows(self, start: int, stop: int, texts: pa.Table, links: Mapping[str, str]) -> pa.Table:

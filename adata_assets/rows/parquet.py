@@ -23,9 +23,10 @@ import pyarrow.parquet as pq
 
 from adata_assets.errors import InputError
 
-# What `datasets` uses for its own shards and row groups; the viewer scans at most 300 MB of one.
+# `datasets` writes shards of so many bytes and row groups of at most 100 MB; a third of that also
+# bounds the memory of whoever writes or reads one.
 MAX_SHARD_BYTES = 500_000_000
-ROW_GROUP_BYTES = 100_000_000
+ROW_GROUP_BYTES = 32_000_000
 
 _FEATURE_DTYPES = {pa.string(): "string", pa.float64(): "float64", pa.int64(): "int64"}
 

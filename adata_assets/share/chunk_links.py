@@ -7,11 +7,11 @@ from dataclasses import replace
 import pandas as pd
 from upath import UPath
 
+from adata_assets.artefact import Artefact
 from adata_assets.chunk.files import H5AD, ZARR_ZIP
 from adata_assets.share import open_share_store
-from adata_assets.share.contract import remote_name
+from adata_assets.share.contract import ShareError, remote_name
 from adata_assets.spec import DatasetSpec
-from adata_assets.storage import Artefact
 
 _FILE_OF = {"share_link": (H5AD, ".h5ad"), "adata_link": (ZARR_ZIP, ".zarr.zip")}
 
@@ -22,8 +22,14 @@ def share_chunk(spec: DatasetSpec, chunk_files: Artefact, *, root: UPath) -> pd.
     Raises
     ------
     ShareError
-        If a file could not be put or its link does not serve its bytes.
+        If a file is not the one that its manifest states, could not be put, or its link does not
+        serve its bytes.
     """
+    if damaged := chunk_files.damaged_files():
+        raise ShareError(
+            f"{spec.dataset_id}/{chunk_files.name} cannot be shared: {'; '.join(damaged)}; run "
+            f"adata-assets materialize {spec.dataset_id} --force chunk_files"
+        )
     store = open_share_store(
         spec.share.store, spec.share.settings, root=root, dataset_id=spec.dataset_id
     )

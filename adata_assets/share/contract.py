@@ -11,8 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, Protocol
 
+from adata_assets.commit import sha256_of
 from adata_assets.errors import InputError
-from adata_assets.storage import sha256_of
 
 __all__ = ["SUFFIXES", "ShareError", "ShareLink", "ShareStore", "remote_name", "sha256_of"]
 

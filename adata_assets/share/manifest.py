@@ -10,7 +10,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from adata_assets.storage import write_atomically
+from adata_assets.commit import write_atomically
 
 MANIFEST_FOLDER = "manifest"
 

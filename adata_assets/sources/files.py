@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from adata_assets.commit import sha256_of
 from adata_assets.errors import InputError
-from adata_assets.storage import sha256_of
 
 PACKAGE_SCHEME = "package://"
 

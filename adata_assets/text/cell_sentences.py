@@ -77,7 +77,9 @@ def build_vocabulary(var: pd.DataFrame, total_train: np.ndarray) -> SentenceVoca
             "total": total_train[is_gene],
         }
     )
-    tokens = genes.groupby("token").agg(total=("total", "sum"), gene_id=("gene_id", "min"))
+    # Sorted, the first id is the smallest; the minimum of texts would be a loop in Python.
+    by_token = genes.sort_values("gene_id").groupby("token")
+    tokens = by_token.agg(total=("total", "sum"), gene_id=("gene_id", "first"))
     tokens["is_unseen"] = tokens["total"] == 0
     tokens = tokens.sort_values(["is_unseen", "total", "gene_id"])
     token_of_gene = np.full(len(var), -1, dtype=np.int32)

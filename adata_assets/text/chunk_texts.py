@@ -6,9 +6,9 @@ import pandas as pd
 
 from adata_assets.annotation.order import COUNTS
 from adata_assets.annotation.store import OBS, read_genes, read_in_order
+from adata_assets.artefact import Artefact
 from adata_assets.matrix.counts import open_counts
 from adata_assets.splitting.chunks import ChunkSlice
-from adata_assets.storage import Artefact
 from adata_assets.tables import read_table
 from adata_assets.text.cell_sentences import (
     build_cell_sentences,
@@ -33,7 +33,7 @@ def build_chunk_texts(
     sentences = build_cell_sentences(rows, vocabulary, max_genes=max_genes)
     return pd.DataFrame(
         {
-            "sample_idx": read_in_order(tables, "sample_idx")[chunk.start : chunk.stop],
+            "sample_idx": read_in_order(tables, "sample_idx", chunk.start, chunk.stop),
             "cell_sentence_2": sentences.to_pandas(),
             "n_genes": count_sentence_genes(sentences).astype("int64"),
         }

@@ -1,0 +1,88 @@
+"""Which columns of a raw file hold what, and whether they hold it.
+
+Belongs here: the keys of the spec resolved against one file, its ids, its stated totals.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from adata_assets.errors import InputError
+from adata_assets.spec import DatasetSpec
+
+
+def resolve_keys(source_obs: pd.DataFrame, spec: DatasetSpec, path: Path) -> dict[str, str | None]:
+    """Return the obs column behind each key: the named one, else the CELLxGENE name if it is there.
+
+    Raises
+    ------
+    InputError
+        If a named column is not in the file: says which columns are.
+    """
+    usual = {"group": "donor_id", "cell_type": "cell_type", "instrument": "assay"}
+    found: dict[str, str | None] = {}
+    for key in ("batch", "group", "caption", "cell_type", "instrument", "totals"):
+        named = getattr(spec.keys, key)
+        if named is not None and named not in source_obs:
+            raise InputError(
+                f"{path.name}: keys.{key} names the obs column {named!r}, which is not there; "
+                f"obs columns are {list(source_obs.columns)}"
+            )
+        default = usual.get(key)
+        found[key] = named or (default if default in source_obs else None)
+    if spec.splits.split_by == "group" and found["group"] is None:
+        raise InputError(
+            f"{path.name}: splits.split_by is group, but there is no group column: set keys.group "
+            f"to one of {list(source_obs.columns)}, or splits.split_by to cell"
+        )
+    return found
+
+
+def require_ids(source_obs: pd.DataFrame, path: Path) -> pd.Series:
+    """Return the obs names as text.
+
+    Raises
+    ------
+    InputError
+        If there are no cells, or names repeat, are empty or begin with what readers reserve.
+    """
+    ids = pd.Series(source_obs.index.astype(str), dtype=object)
+    if not len(ids):
+        raise InputError(f"{path.name} holds no cells")
+    repeated = ids[ids.duplicated(keep=False)]
+    if len(repeated):
+        raise InputError(
+            f"{path.name}: {len(repeated)} cells share their obs name with another one "
+            f"(e.g. {repeated.unique()[:3].tolist()}); make obs_names unique before anything is "
+            "lost (adata.obs_names_make_unique())"
+        )
+    if (prefixed := ids[ids.str.startswith("omics:") | (ids == "")]).size:
+        raise InputError(
+            f"{path.name}: obs names must not be empty or begin with 'omics:', which readers of "
+            f"the dataset reserve; found {prefixed.iloc[0]!r} at row {prefixed.index[0]}"
+        )
+    return ids
+
+
+def read_totals(source_obs: pd.DataFrame, key: str | None) -> np.ndarray | None:
+    """Return the stated totals per cell, float64 of whole numbers, or None without a column.
+
+    Raises
+    ------
+    InputError
+        If the column does not hold positive integers.
+    """
+    if key is None:
+        return None
+    totals = pd.to_numeric(source_obs[key], errors="coerce").to_numpy(np.float64)
+    wrong = ~(totals > 0) | (np.abs(totals - np.rint(totals)) > 1e-3)
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise InputError(
+            f"keys.totals: obs column {key!r} must hold total counts, positive integers; row {row} "
+            f"holds {source_obs[key].iloc[row]!r}"
+        )
+    return np.rint(totals)

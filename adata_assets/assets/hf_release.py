@@ -1,0 +1,59 @@
+"""``hf_release``: the push to the Hub, only for datasets that say ``publish``."""
+
+import dagster as dg
+
+from adata_assets.artefact import Artefact
+from adata_assets.assets.stage import (
+    asset_options,
+    code_version,
+    read_fields,
+    to_output,
+    upstream,
+)
+from adata_assets.resources import StorageResource
+from adata_assets.spec import DatasetSpec, Publish
+
+STAGE = "hf_release"
+
+
+def build_hf_release(spec: DatasetSpec, publish: Publish) -> dg.AssetsDefinition:
+    """Build the asset that publishes the rows and the card."""
+    version = code_version("1", read_fields(spec, "publish"))
+
+    @dg.asset(
+        **asset_options(
+            spec,
+            STAGE,
+            version=version,
+            kinds=["huggingface"],
+            description="The rows and the card on the Hugging Face Hub: one commit, read back, then a "
+            "tag. Needs HF_TOKEN; content that is there already is not committed again.",
+        ),
+        ins={"hf_splits": upstream(spec, "hf_splits")},
+    )
+    def hf_release(storage: StorageResource, hf_splits: Artefact) -> dg.Output[Artefact]:
+        from adata_assets.hub.publish import publish_folder, write_release
+
+        tag = f"v-{hf_splits.data_version[:16]}"
+        with storage.open().draft(
+            spec.dataset_id, STAGE, code_version=version, inputs=[hf_splits]
+        ) as draft:
+            release = publish_folder(
+                hf_splits.local_folder,
+                {name: entry["sha256"] for name, entry in hf_splits.files.items()},
+                repo_id=publish.repo_id,
+                dataset_id=spec.dataset_id,
+                private=publish.private,
+                message=f"{spec.title}: {tag}",
+                tag=tag,
+            )
+            write_release(release, draft.folder)
+        return to_output(
+            draft.committed,
+            page=dg.MetadataValue.url(release.url),
+            commit=release.commit,
+            tag=tag,
+            load=f'load_dataset("{publish.repo_id}", revision="{tag}")',
+        )
+
+    return hf_release

@@ -1,0 +1,221 @@
+"""One dataset repository on the Hugging Face Hub: its files, one commit, a tag, words for errors.
+
+Belongs here: everything that is said to the Hub and what it answers. What is published, and what
+must hold before, is in ``publish``. The Hub's client is imported when it is needed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from adata_assets.errors import InputError
+
+if TYPE_CHECKING:
+    from huggingface_hub.hf_api import RepoFile
+
+RELEASE_FILE = "release.json"
+TOKEN_VARIABLE = "HF_TOKEN"
+MADE_BY = "adata_assets"
+_MADE_BY_THE_HUB = {".gitattributes"}
+_DATASET = "dataset"
+_TIMEOUT_S = 60
+
+
+class PublishError(RuntimeError):
+    """The Hub did not take a release, or holds something else than was pushed."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file of the release: a path to read, or the bytes themselves."""
+
+    source: Path | bytes
+    sha256: str
+
+    def is_stored_as(self, entry: RepoFile | None) -> bool:
+        """Whether the repository holds these bytes already, without downloading them."""
+        if entry is None:
+            return False
+        if entry.lfs is not None:
+            return entry.lfs.sha256 == self.sha256
+        content = self.source if isinstance(self.source, bytes) else self.source.read_bytes()
+        # A file that is not in LFS is known by its git blob id only.
+        return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest() == entry.blob_id
+
+
+class HubRepository:
+    """One dataset repository on the Hub."""
+
+    def __init__(self, repo_id: str, token: str) -> None:
+        from huggingface_hub import HfApi
+
+        self._repo_id = repo_id
+        self._token = token
+        self._api = HfApi(token=token)
+        self._here: dict[str, Any] = {"repo_id": repo_id, "repo_type": _DATASET}
+
+    def url(self, commit: str) -> str:
+        """Return the page of the repository at a commit."""
+        return f"{self._api.endpoint}/datasets/{self._repo_id}/tree/{commit}"
+
+    def open(self, *, private: bool) -> str:
+        """Return the newest commit of the repository, which is created if there is none."""
+        from huggingface_hub.errors import RepositoryNotFoundError
+
+        try:
+            info = self._api.dataset_info(self._repo_id)
+        except RepositoryNotFoundError:
+            self._api.create_repo(**self._here, private=private)
+            info = self._api.dataset_info(self._repo_id)
+        if private and not info.private:
+            raise InputError(
+                f"{self._repo_id} is public but publish.private is true: make the repository "
+                "private on the Hub, or set publish.private to false"
+            )
+        return str(info.sha)
+
+    def tree(self, revision: str) -> dict[str, RepoFile]:
+        """Return the files at a revision by path, those that the Hub makes left out."""
+        from huggingface_hub.hf_api import RepoFile
+
+        entries = self._api.list_repo_tree(**self._here, revision=revision, recursive=True)
+        files = {entry.path: entry for entry in entries if isinstance(entry, RepoFile)}
+        return {path: entry for path, entry in files.items() if path not in _MADE_BY_THE_HUB}
+
+    def require_own(self, head: str, tree: Mapping[str, Any], dataset_id: str) -> set[str]:
+        """Return the files of the previous release; refuse a repository that holds others."""
+        told = _read_release(self._read(RELEASE_FILE, head)) if RELEASE_FILE in tree else None
+        known = {RELEASE_FILE, *told["files"]} if told else set()
+        if foreign := sorted(set(tree) - known):
+            raise InputError(
+                f"{self._repo_id} holds {len(foreign)} file(s) that no release of {dataset_id} "
+                f"made, e.g. {foreign[0]}: move them away, or name another repository in "
+                "publish.repo_id"
+            )
+        if told and told["dataset_id"] != dataset_id:
+            raise InputError(
+                f"{self._repo_id} holds the release of dataset {told['dataset_id']}, not of "
+                f"{dataset_id}: name another repository in publish.repo_id"
+            )
+        return known & set(tree)
+
+    def commit(self, parts: Mapping[str, Part], obsolete: set[str], head: str, message: str) -> str:
+        """Upload everything, then make the one commit on top of ``head``; return its id."""
+        from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+        added = [CommitOperationAdd(name, part.source) for name, part in parts.items()]
+        self._api.preupload_lfs_files(self._repo_id, added, repo_type=_DATASET, free_memory=False)
+        deleted = [CommitOperationDelete(name, is_folder=False) for name in sorted(obsolete)]
+        done = self._api.create_commit(
+            **self._here,
+            operations=[*added, *deleted],
+            commit_message=message,
+            parent_commit=head,
+        )
+        return str(done.oid)
+
+    def require_arrived(self, parts: Mapping[str, Part], commit: str) -> dict[str, str]:
+        """Download all files at a commit; return their sha256, which must be those of the parts."""
+        found = {name: self._hash(name, commit) for name in sorted(self.tree(commit))}
+        pushed = {name: part.sha256 for name, part in parts.items()}
+        if wrong := sorted(name for name, _ in found.items() ^ pushed.items()):
+            raise PublishError(
+                f"{self._repo_id} at {commit} does not hold what was pushed: {wrong[0]} is "
+                f"{found.get(wrong[0], 'missing')[:12]}, pushed was "
+                f"{pushed.get(wrong[0], 'nothing')[:12]}; the commit is not tagged, look at it on "
+                "the Hub and materialize hf_release again"
+            )
+        return found
+
+    def tag(self, tag: str, parts: Mapping[str, Part], commit: str) -> None:
+        """Tag a commit; a tag that is there already must stand for the same content."""
+        self._api.create_tag(**self._here, tag=tag, revision=commit, exist_ok=True)
+        tagged = self.tree(tag)
+        if not all(part.is_stored_as(tagged.get(name)) for name, part in parts.items()):
+            raise PublishError(
+                f"{self._repo_id}: tag {tag} stands for other content than {commit}: delete the "
+                "tag on the Hub and materialize hf_release again"
+            )
+
+    def _hash(self, name: str, commit: str) -> str:
+        digest = hashlib.sha256()
+        for block in self._stream(name, commit):
+            digest.update(block)
+        return digest.hexdigest()
+
+    def _read(self, name: str, commit: str) -> bytes:
+        return b"".join(self._stream(name, commit))
+
+    def _stream(self, name: str, commit: str) -> Iterator[bytes]:
+        from huggingface_hub import get_session, hf_hub_url
+        from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
+
+        # Not the client's download, which may answer from a cache on this machine.
+        url = hf_hub_url(self._repo_id, name, repo_type=_DATASET, revision=commit)
+        headers = build_hf_headers(token=self._token)
+        with get_session().stream("GET", url, headers=headers, timeout=_TIMEOUT_S) as response:
+            hf_raise_for_status(response)
+            yield from response.iter_bytes()
+
+
+def _read_release(text: bytes) -> dict[str, Any] | None:
+    try:
+        told = json.loads(text)
+    except ValueError:
+        return None
+    is_ours = isinstance(told, dict) and told.get("made_by") == MADE_BY
+    return told if is_ours and {"files", "dataset_id"} <= set(told) else None
+
+
+@contextmanager
+def told_by_hub(repo_id: str) -> Iterator[None]:
+    """Say in words of this package what the Hub answered.
+
+    The chain is cut because the client's messages repeat addresses, signed ones among them.
+    """
+    from huggingface_hub.errors import HTTPError, OfflineModeIsEnabled
+
+    try:
+        yield
+    except (HTTPError, OfflineModeIsEnabled) as error:
+        raise _translate(error, repo_id) from None
+    except RuntimeError as error:
+        # What was answered to one of several uploads comes wrapped.
+        if not isinstance(error.__cause__, HTTPError):
+            raise
+        raise _translate(error.__cause__, repo_id) from None
+
+
+def _translate(error: Exception, repo_id: str) -> InputError | PublishError:
+    response = getattr(error, "response", None)
+    if response is None:
+        return PublishError(
+            f"{repo_id}: the Hub cannot be reached ({type(error).__name__}: {error}): check the "
+            "network, HF_ENDPOINT and HF_HUB_OFFLINE, then materialize hf_release again"
+        )
+    status, reason = response.status_code, getattr(error, "server_message", None) or "no reason"
+    if status == 401:
+        return InputError(
+            f"{repo_id}: the Hub does not accept the token in {TOKEN_VARIABLE} (401, {reason}): "
+            "make a new one with write access"
+        )
+    if status == 403:
+        return InputError(
+            f"{repo_id}: the token in {TOKEN_VARIABLE} may not write there (403, {reason}): give "
+            "it write access to the owner's repositories, or change publish.repo_id"
+        )
+    if status == 412:
+        return PublishError(
+            f"{repo_id}: somebody else committed while this release was uploaded (412): nothing "
+            "was committed; materialize hf_release again"
+        )
+    return PublishError(
+        f"{repo_id}: the Hub answered {status} ({reason}): materialize hf_release again; what is "
+        "there already is not committed twice"
+    )

@@ -1,0 +1,3 @@
+"""``consume.py`` runs in another environment; here it cannot even be imported."""
+
+collect_ignore = ["consume.py"]

@@ -1,0 +1,71 @@
+"""Documentation is made or executed: generated pages are fresh, examples run, YAMLs are accepted."""
+
+from __future__ import annotations
+
+import doctest
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from adata_assets.embedders.contract import embedder_names, load_embedder
+from adata_assets.share import load_share_settings, share_store_names
+from adata_assets.spec import DatasetSpec
+from adata_assets_tests.repository.source_code import ROOT
+
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+BLOCK = re.compile(r"^```(?P<info>[^\n`]+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+# A block that begins with ```python run is executed, all of one page in order and together.
+RUN = "python run"
+
+
+def blocks_of(page: Path, info: str) -> list[str]:
+    """Return the fenced blocks of a page whose info string is ``info``."""
+    found = BLOCK.finditer(page.read_text(encoding="utf-8"))
+    return [block["body"] for block in found if block["info"].strip() == info]
+
+
+def test_blocks_are_found(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("a\n```python run\nx = 1\n```\n```python\ny\n```\n```python run\nx += 1\n```\n")
+    assert blocks_of(page, RUN) == ["x = 1\n", "x += 1\n"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_prompts_in_pages_are_doctests(page):
+    outcome = doctest.testfile(str(page), module_relative=False, optionflags=doctest.ELLIPSIS)
+    assert outcome.failed == 0
+
+
+def test_blocks_marked_to_run_do(request, monkeypatch):
+    for page in PAGES:
+        names: dict[str, object] = {}
+        for body in blocks_of(page, RUN):
+            demo = request.getfixturevalue("demo")
+            monkeypatch.chdir(Path(demo.storage.root.path))
+            exec(compile(body, str(page), "exec"), names)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_yamls_in_pages_are_accepted(page):
+    for body in blocks_of(page, "yaml"):
+        given = yaml.safe_load(body)
+        if isinstance(given, dict) and given.get("type") == "adata_assets.AdataDataset":
+            spec = DatasetSpec(dataset_id="example", **given["attributes"])
+            load_share_settings(spec.share.store, spec.share.settings)
+            assert all(load_embedder(embedder).n_dims for embedder in spec.embedders)
+
+
+def test_page_of_plugins_is_fresh(monkeypatch):
+    monkeypatch.delenv("ADATA_ASSETS_BASE_URL", raising=False)
+    spec = importlib.util.spec_from_file_location("build_plugins", ROOT / "docs/build_plugins.py")
+    build_plugins = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(build_plugins)
+    fresh = build_plugins.build_page()
+    assert build_plugins.PAGE.read_text(encoding="utf-8") == fresh, (
+        "run python docs/build_plugins.py"
+    )
+    for name in [*embedder_names(), *share_store_names()]:
+        assert f"### `{name}`" in fresh
