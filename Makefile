@@ -36,7 +36,7 @@ check: install
 	ruff format --check .
 	ruff check .
 	mypy
-	python -m pytest -q adata_assets_tests/repository adata_assets docs README.md
+	python -m pytest -q adata_assets_tests/repository adata_assets
 	dagster definitions validate -w workspace.yaml
 	dg check defs
 

@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,9 @@ from typing import Any
 
 from upath import UPath
 
+DRAFT_PREFIX = ".draft-"
+# No run lives longer (max_runtime_seconds of dagster.yaml): its draft was left by a killed one.
+DRAFT_AGE_S = 86_400
 _BLOCK_BYTES = 1 << 20
 # A version's folder is named by 16 digits of its content and 8 of its commit.
 _VERSION_CHARS = 25
@@ -99,10 +103,12 @@ def locked(folder: UPath) -> Iterator[None]:
 
 
 def prune(folder: UPath, keep: set[str]) -> None:
-    """Remove the folders of versions that are not kept."""
+    """Remove the folders of versions that are not kept, and drafts of runs long gone."""
     if not is_folder(folder):
         return
     for entry in Path(folder.path).iterdir():
+        if entry.name.startswith(DRAFT_PREFIX) and time.time() - entry.stat().st_mtime > DRAFT_AGE_S:
+            shutil.rmtree(entry, ignore_errors=True)
         # A version's name ends in the 8 digits of its commit; partitions and drafts do not.
         is_version = len(entry.name) == _VERSION_CHARS and entry.name[16] == "-"
         if entry.is_dir() and is_version and entry.name not in keep:

@@ -13,20 +13,26 @@ from pathlib import Path
 from adata_assets.embedders.contract import load_embedder
 from adata_assets.errors import InputError
 from adata_assets.freshness import DatasetGraph
-from adata_assets.matrix.header import count_largest_nonzeros, count_obs
+from adata_assets.matrix.header import count_largest_nonzeros, count_most_vars, count_obs
 from adata_assets.spec import DatasetSpec
 from adata_assets.splitting.chunks import deal_chunks
 from adata_assets.storage import Storage
 
-# Upper ends of what was measured on pbmc3k, covid and heart: counts.zarr takes 1.6 to 2.0 bytes
-# per non-zero, an h5ad 1.6 to 2.1, a zarr zip 1.8 to 2.4; float32 does not compress.
-COUNTS_BYTES = 2.5
-FILES_BYTES = 5.0
+# Upper ends of what was measured on pbmc3k, covid and generated cells (407 to 1,684 non-zeros per
+# cell): per non-zero counts.zarr takes 1.8 to 1.9 bytes, X of an h5ad 1.5 to 1.6, X of a zarr zip
+# 1.8 to 2.0.
+COUNTS_BYTES = 2.2
+FILES_BYTES = 4.0
+# PCA scores do not compress; values of variable genes take a twentieth of it.
 VECTOR_BYTES = 4
-# Source order to dataset order and gene order: one index and one value per non-zero, twice.
-SCRATCH_BYTES = 16
-OBS_BYTES = 1500
-WORD_BYTES = 6
+# Both files of every chunk carry var, whose texts HDF5 does not compress: 76 bytes per gene there.
+VAR_BYTES = 100
+# Entries on the way to dataset order, and before that those of a file stored by columns.
+SCRATCH_BYTES = 28
+# Per cell and table: 25 to 230 bytes with few obs columns.
+OBS_BYTES = 300
+# A sentence of 100 genes takes 200 to 250 bytes of parquet.
+WORD_BYTES = 3
 _FOLDER_PROTOCOLS = ("", "file", "local")
 
 
@@ -83,7 +89,8 @@ def forecast(graph: DatasetGraph, storage: Storage) -> Forecast:
     slices = deal_chunks(sizes, len(graph.chunk_keys))
     n_obs, n_nonzeros = sum(sizes.values()), count_largest_nonzeros(path)
     vectors = VECTOR_BYTES * n_obs * sum(_width(spec))
-    upload = int(FILES_BYTES * n_nonzeros + 2 * vectors + 2 * OBS_BYTES / 4 * n_obs)
+    upload = int(FILES_BYTES * n_nonzeros + 2 * vectors + 2 * OBS_BYTES * n_obs)
+    upload += VAR_BYTES * count_most_vars(path) * len(slices)
     texts = 2 * WORD_BYTES * spec.sentences.length * n_obs
     return Forecast(
         dataset_id=spec.dataset_id,

@@ -24,6 +24,7 @@ from upath import UPath
 
 from adata_assets.artefact import Artefact, hash_of, name_of, require_one_generation
 from adata_assets.commit import (
+    DRAFT_PREFIX,
     fsync_tree,
     is_folder,
     list_files,
@@ -168,7 +169,7 @@ class Storage:
         parent = Path(target.path) if is_folder(target) else self.scratch
         try:
             parent.mkdir(parents=True, exist_ok=True)
-            return Path(tempfile.mkdtemp(prefix=".draft-", dir=parent))
+            return Path(tempfile.mkdtemp(prefix=DRAFT_PREFIX, dir=parent))
         except OSError as error:
             raise InputError(
                 f"cannot write to {parent} ({error.strerror}): set ADATA_ASSETS_STORAGE "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 
 import pytest
@@ -113,6 +114,17 @@ def test_p8_the_published_link_moves_in_one_step(tmp_path):
     reader.join()
     assert link.is_symlink()
     assert seen <= {str(i) for i in range(30)}
+
+
+def test_drafts_of_killed_runs_are_removed_after_a_day(tmp_path):
+    storage = Storage(UPath(tmp_path), tmp_path)
+    put(storage, "counts", "one")
+    old, new = (tmp_path / "d" / "counts" / f".draft-{name}" for name in ("old", "new"))
+    for draft in (old, new):
+        draft.mkdir()
+    os.utime(old, (0, 0))
+    put(storage, "counts", "two")
+    assert (old.exists(), new.exists()) == (False, True)
 
 
 def test_writers_at_the_same_time_end_with_one_whole_artefact(tmp_path):

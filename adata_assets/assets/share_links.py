@@ -6,7 +6,6 @@ from adata_assets.artefact import Artefact
 from adata_assets.assets.stage import (
     asset_options,
     code_version,
-    read_fields,
     to_output,
     upstream,
 )
@@ -28,8 +27,9 @@ def build_share_links(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.
     InputError
         If the share store is unknown or its settings are wrong.
     """
-    load_share_settings(spec.share.store, spec.share.settings)
-    version = code_version("1", read_fields(spec, "share"))
+    # Settings that the environment gives, such as the base url, stand in the links too.
+    settings = load_share_settings(spec.share.store, spec.share.settings)
+    version = code_version("1", {"store": spec.share.store, **settings.model_dump(mode="json")})
 
     @dg.asset(
         **asset_options(

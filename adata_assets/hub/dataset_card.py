@@ -54,7 +54,7 @@ def build_card(
         splits={split: [f"data/{split}-*"] for split in shards},
         features=[{"name": name, "dtype": _dtype(value)} for name, value in example.items()],
         n_rows={split: sum(s.n_rows for s in found) for split, found in shards.items()},
-        n_bytes=sizes,
+        n_bytes={split: sum(s.n_bytes_raw for s in found) for split, found in shards.items()},
         download_size=sum(sizes.values()),
     )
     values = {

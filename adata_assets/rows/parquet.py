@@ -33,11 +33,15 @@ _FEATURE_DTYPES = {pa.string(): "string", pa.float64(): "float64", pa.int64(): "
 
 @dataclass(frozen=True)
 class ShardInfo:
-    """One finished file: its name relative to the split's folder, rows, bytes and sha256."""
+    """One finished file: name relative to the split's folder, rows, bytes, sha256.
+
+    `n_bytes` is the size of the file, `n_bytes_raw` that of its rows before compression.
+    """
 
     file_name: str
     n_rows: int
     n_bytes: int
+    n_bytes_raw: int
     sha256: str
 
 
@@ -88,6 +92,7 @@ class SplitWriter:
         self._pending_bytes = 0
         self._writer: pq.ParquetWriter | None = None
         self._shard_bytes = 0
+        self._raw_bytes: list[int] = []
         self._temporary: list[Path] = []
         self._shards: list[ShardInfo] | None = None
 
@@ -181,6 +186,7 @@ class SplitWriter:
     def _end_shard(self) -> None:
         if self._writer:
             self._writer.close()
+            self._raw_bytes.append(self._shard_bytes)
         self._writer, self._shard_bytes = None, 0
 
     def _name_shards(self) -> list[ShardInfo]:
@@ -192,7 +198,7 @@ class SplitWriter:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
                 os.fsync(file.fileno())
             n_bytes = temporary.stat().st_size
-            shards.append(ShardInfo(f"data/{name}", n_rows, n_bytes, sha256))
+            shards.append(ShardInfo(f"data/{name}", n_rows, n_bytes, self._raw_bytes[number], sha256))
         for temporary, shard in zip(self._temporary, shards, strict=True):
             temporary.replace(self._data_folder.parent / shard.file_name)
         self._remove_older({Path(shard.file_name).name for shard in shards})

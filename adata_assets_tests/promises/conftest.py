@@ -1,0 +1,56 @@
+"""Datasets that several tests of promises read; who changes one takes a copy (``copy_of``)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from adata_assets_tests.datasets import Dataset, write_cells
+from adata_assets_tests.promises.families import donor_cells, donor_spec, make
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The raw file of generated cells."""
+    return write_cells(tmp_path_factory.mktemp("source"), donor_cells())
+
+
+@pytest.fixture(scope="session")
+def donors(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Multiplets of several donors in three chunks."""
+    return make(donor_spec(source), tmp_path_factory.mktemp("donors"))
+
+
+@pytest.fixture(scope="session")
+def donors_in_five(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """The same dataset in five chunks, in a root of its own."""
+    return make(donor_spec(source, chunks={"count": 5}), tmp_path_factory.mktemp("five"))
+
+
+@pytest.fixture(scope="session")
+def pairs(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Pairs with a train and a validation split, in two chunks, without embeddings."""
+    spec = donor_spec(
+        source,
+        dataset_id="pairs",
+        format="pairs",
+        chunks={"count": 2},
+        splits={"train": 0.75, "validation": 0.25, "test": 0, "split_by": "group"},
+        embedders=(),
+    )
+    return make(spec, tmp_path_factory.mktemp("pairs"))
+
+
+@pytest.fixture(scope="session")
+def test_only(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Single rows with nothing but a test split, in two chunks."""
+    spec = donor_spec(
+        source,
+        dataset_id="exam",
+        format="single",
+        chunks={"count": 2},
+        splits={"train": 0, "validation": 0, "test": 1},
+        embedders=(),
+    )
+    return make(spec, tmp_path_factory.mktemp("exam"))
