@@ -63,18 +63,22 @@ def materialize(dataset_id: str, jobs: int, forced: str | None) -> None:
     """Bring a dataset up to date: run what is missing, failed or stale, and nothing else."""
     from adata_assets.workplace import Workplace
 
-    workplace = Workplace.open(dataset_id, say=click.echo)
-    with workplace:
+    with Workplace.open(dataset_id, say=click.echo) as workplace:
         outcomes = workplace.materialize(n_jobs=jobs, forced=forced)
-    errors = [error for outcome in outcomes for error in outcome.errors]
-    for error in errors:
-        click.echo(f"failed: {error}", err=True)
-    if errors:
+        errors = [error for outcome in outcomes for error in outcome.errors]
+        _fail_with([f"failed: {error}" for error in errors])
+        _fail_with([f"not finished: {what}" for what in workplace.find_unfinished()])
+        if not outcomes:
+            click.echo(f"{dataset_id} is up to date: nothing to do.")
+        for line in workplace.describe_result():
+            click.echo(line)
+
+
+def _fail_with(lines: list[str]) -> None:
+    for line in lines:
+        click.echo(line, err=True)
+    if lines:
         sys.exit(EXIT_FAILED)
-    if not outcomes:
-        click.echo(f"{dataset_id} is up to date: nothing to do.")
-    for line in workplace.describe_result():
-        click.echo(line)
 
 
 @main.command()

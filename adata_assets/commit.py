@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -89,16 +89,29 @@ def point_link(link: UPath, place: UPath) -> None:
 
 
 @contextmanager
-def locked(folder: UPath) -> Iterator[None]:
-    """Hold a folder's lock against other processes and threads of its machines.
+def locked(
+    folder: UPath, *, name: str = ".lock", on_wait: Callable[[], None] = lambda: None
+) -> Iterator[None]:
+    """Hold a folder's lock; it ends with the process that holds it.
 
     An object store has no locks: there nothing is pruned, and the last manifest wins.
+
+    Parameters
+    ----------
+    name
+        Name of the lock's file.
+    on_wait
+        Called once if somebody else holds the lock.
     """
     if not is_folder(folder):
         yield
         return
-    with open(Path(folder.path) / ".lock", "w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with open(Path(folder.path) / name, "a") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            on_wait()
+            fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
 
@@ -107,7 +120,10 @@ def prune(folder: UPath, keep: set[str]) -> None:
     if not is_folder(folder):
         return
     for entry in Path(folder.path).iterdir():
-        if entry.name.startswith(DRAFT_PREFIX) and time.time() - entry.stat().st_mtime > DRAFT_AGE_S:
+        if (
+            entry.name.startswith(DRAFT_PREFIX)
+            and time.time() - entry.stat().st_mtime > DRAFT_AGE_S
+        ):
             shutil.rmtree(entry, ignore_errors=True)
         # A version's name ends in the 8 digits of its commit; partitions and drafts do not.
         is_version = len(entry.name) == _VERSION_CHARS and entry.name[16] == "-"

@@ -16,13 +16,11 @@ from dagster._core.events import DagsterEventType
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from adata_assets.artefact import Artefact, name_of
-from adata_assets.assets.source import FOLDER, SPEC
+from adata_assets.assets.source import DATA_VERSION_TAG, FOLDER, SPEC
 from adata_assets.assets.source import STAGE as SOURCE
 from adata_assets.sources.files import locate_source, look_at_source
 from adata_assets.spec import DatasetSpec
 from adata_assets.storage import Storage
-
-DATA_VERSION_TAG = "dagster/data_version"
 
 
 @dataclass(frozen=True)

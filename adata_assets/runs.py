@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import dagster as dg
 from dagster._utils.error import SerializableErrorInfo
 
-from adata_assets.freshness import DATA_VERSION_TAG, DatasetGraph, Node, find_stale
-from adata_assets.sources.files import look_at_source
+from adata_assets.automation import COMMAND_TAG
+from adata_assets.freshness import DatasetGraph, Node, find_stale
 from adata_assets.storage import Storage
 
 # Dagster's own log lines would bury the progress; errors are told at the end.
@@ -117,19 +117,6 @@ def materialize(
             report(outcome)
 
 
-def observe_source(graph: DatasetGraph, storage: Storage, instance: dg.DagsterInstance) -> None:
-    """Record the source's data version if it is new, so that automation knows what was read."""
-    key = graph.key_of("source")
-    raw = storage.find(graph.dataset_id, "raw_h5ad")
-    now = look_at_source(graph.source_path(), raw.metadata if raw else None).sha256
-    last = instance.fetch_observations(key, limit=1).records
-    tags = last[0].asset_observation.tags if last and last[0].asset_observation else {}
-    if tags.get(DATA_VERSION_TAG) != now:
-        instance.report_runless_asset_event(
-            dg.AssetObservation(asset_key=key, tags={DATA_VERSION_TAG: now})
-        )
-
-
 def execute(defs: dg.Definitions, instance: dg.DagsterInstance, run: Run) -> Outcome:
     """Execute one run in this process."""
     started = time.monotonic()
@@ -139,6 +126,7 @@ def execute(defs: dg.Definitions, instance: dg.DagsterInstance, run: Run) -> Out
         partition_key=run.partition_key,
         instance=instance,
         run_config=_QUIET,
+        tags={COMMAND_TAG: "true"},
         raise_on_error=False,
     )
     errors = tuple(

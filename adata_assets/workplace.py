@@ -13,12 +13,14 @@ from types import TracebackType
 from typing import Self
 
 import dagster as dg
+from upath import UPath
 
+from adata_assets.commit import locked
 from adata_assets.errors import InputError
 from adata_assets.forecast import forecast, require_space
 from adata_assets.freshness import DatasetGraph, Node, find_stale
 from adata_assets.instance import load_defs, prepare_home
-from adata_assets.runs import Outcome, materialize, observe_source
+from adata_assets.runs import Outcome, materialize
 from adata_assets.share import require_share_store
 from adata_assets.storage import Storage
 
@@ -65,18 +67,28 @@ class Workplace:
         self.instance.dispose()
 
     def materialize(self, *, n_jobs: int, forced: str | None) -> list[Outcome]:
-        """Bring the dataset up to date; report each run as it ends."""
-        observe_source(self.graph, self.storage, self.instance)
-        if forced or find_stale(self.graph, self.storage, self.instance):
-            require_space(forecast(self.graph, self.storage), self.storage)
-        return materialize(
-            self.graph,
-            self.storage,
-            self.instance,
-            forced=self._select(forced),
-            n_jobs=n_jobs,
-            report=self._report,
-        )
+        """Bring the dataset up to date; report each run as it ends.
+
+        One command at a time works on a dataset of an instance: a second one waits, then runs what is left.
+        """
+        chosen = self._select(forced)
+        home, name = UPath(os.environ["DAGSTER_HOME"]), f"{self.graph.dataset_id}.lock"
+        with locked(home, name=name, on_wait=self._say_waiting):
+            if chosen or find_stale(self.graph, self.storage, self.instance):
+                require_space(forecast(self.graph, self.storage), self.storage)
+            return materialize(
+                self.graph,
+                self.storage,
+                self.instance,
+                forced=chosen,
+                n_jobs=n_jobs,
+                report=self._report,
+            )
+
+    def find_unfinished(self) -> list[str]:
+        """Name what is not fresh after all, because somebody else is at work on the dataset."""
+        stale = find_stale(self.graph, self.storage, self.instance)
+        return [f"{self.graph.dataset_id}/{node.name}: {reason}" for node, reason in stale.items()]
 
     def describe_plan(self) -> Iterator[str]:
         """Yield what would run and what there will be."""
@@ -97,6 +109,9 @@ class Workplace:
         yield "serve its links: adata-assets serve"
         home = Path(os.environ["DAGSTER_HOME"])
         yield f"open the UI: DAGSTER_HOME={home} dagster dev -w workspace.yaml   (or: make ui)"
+
+    def _say_waiting(self) -> None:
+        self.say(f"another command is at work on {self.graph.dataset_id}; waiting for it to end")
 
     def _report(self, outcome: Outcome) -> None:
         where = outcome.run.partition_key or "head"

@@ -45,7 +45,9 @@ def make_spec(source: Path | str, **fields: Any) -> DatasetSpec:
     return DatasetSpec(**{**defaults, **fields})
 
 
-def make_cells(n_obs: int = 60, n_vars: int = 80, *, seed: int = 0, n_donors: int = 6) -> ad.AnnData:
+def make_cells(
+    n_obs: int = 60, n_vars: int = 80, *, seed: int = 0, n_donors: int = 6
+) -> ad.AnnData:
     """Return generated raw counts with donors, cell types and a tissue."""
     rng = np.random.default_rng(seed)
     rates = rng.gamma(0.6, 2.0, size=(len(CELL_TYPES), n_vars))

@@ -29,7 +29,9 @@ def renewed(dataset, folder, **fields):
 
 
 def ran(outcomes):
-    return {(outcome.run.partition_key, stage) for outcome in outcomes for stage in outcome.run.stages}
+    return {
+        (outcome.run.partition_key, stage) for outcome in outcomes for stage in outcome.run.stages
+    }
 
 
 def test_a_second_time_nothing_runs(dataset):

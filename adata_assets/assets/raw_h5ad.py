@@ -5,6 +5,7 @@ from pathlib import Path
 import dagster as dg
 
 from adata_assets.artefact import Artefact
+from adata_assets.assets.source import seen_source
 from adata_assets.assets.stage import asset_options, code_version, key_of, read_fields, to_output
 from adata_assets.resources import StorageResource
 from adata_assets.sources.files import locate_source, look_at_source, require_sha256
@@ -27,7 +28,9 @@ def build_raw_h5ad(spec: DatasetSpec, folder: Path | None) -> dg.AssetsDefinitio
         ),
         deps=[key_of(spec, "source")],
     )
-    def raw_h5ad(storage: StorageResource) -> dg.Output[Artefact]:
+    def raw_h5ad(
+        context: dg.AssetExecutionContext, storage: StorageResource
+    ) -> dg.Output[Artefact]:
         from adata_assets.matrix.safe import require_safe_h5ad
         from adata_assets.share import require_share_store
 
@@ -43,6 +46,8 @@ def build_raw_h5ad(spec: DatasetSpec, folder: Path | None) -> dg.AssetsDefinitio
         with store.draft(spec.dataset_id, STAGE, code_version=version) as draft:
             draft.metadata |= vars(file)
             draft.data_version = file.sha256
+        # The next scheduled look at the source must not take this content for new.
+        context.log_event(seen_source(spec, file.sha256))
         return to_output(draft.committed, source=file.path, source_bytes=file.n_bytes)
 
     return raw_h5ad

@@ -12,6 +12,12 @@ from adata_assets.spec import DatasetSpec
 
 STAGE = "source"
 SPEC, FOLDER = "spec", "yaml_folder"
+DATA_VERSION_TAG = "dagster/data_version"
+
+
+def seen_source(spec: DatasetSpec, data_version: str) -> dg.AssetObservation:
+    """Return the event that says which content of the source was seen."""
+    return dg.AssetObservation(key_of(spec, STAGE), tags={DATA_VERSION_TAG: data_version})
 
 
 def build_source(spec: DatasetSpec, folder: Path | None) -> Any:

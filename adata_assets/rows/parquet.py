@@ -198,7 +198,9 @@ class SplitWriter:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
                 os.fsync(file.fileno())
             n_bytes = temporary.stat().st_size
-            shards.append(ShardInfo(f"data/{name}", n_rows, n_bytes, self._raw_bytes[number], sha256))
+            shards.append(
+                ShardInfo(f"data/{name}", n_rows, n_bytes, self._raw_bytes[number], sha256)
+            )
         for temporary, shard in zip(self._temporary, shards, strict=True):
             temporary.replace(self._data_folder.parent / shard.file_name)
         self._remove_older({Path(shard.file_name).name for shard in shards})

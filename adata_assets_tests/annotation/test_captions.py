@@ -16,7 +16,9 @@ def caption(known, given=None, *, make_missing=False, need_cell_type=True):
     )
 
 
-@pytest.mark.parametrize("word", ["unknown", "N/A", "nan", "None", "", "not reported", "Unassigned"])
+@pytest.mark.parametrize(
+    "word", ["unknown", "N/A", "nan", "None", "", "not reported", "Unassigned"]
+)
 def test_missing_words_are_missing(word):
     assert clean_values(pd.Series([word, "B cell"])).tolist() == [None, "B cell"]
 

@@ -1,0 +1,159 @@
+"""Refreshes played through on the real graph: each asset and partition runs exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dagster as dg
+import pytest
+
+from adata_assets.automation import COMMAND_TAG
+from adata_assets.freshness import DatasetGraph, Node
+from adata_assets_tests.automation.story import Story, imitate
+from adata_assets_tests.datasets import Dataset, make_spec
+
+BY_HAND: dict[str, str] = {}
+BY_COMMAND = {COMMAND_TAG: "true"}
+HEAD = ("raw_h5ad", "annotated_obs", "counts", "gene_stats", "models/pca", "models/hvg")
+CHUNK = ("embeddings/pca", "embeddings/hvg", "cell_texts", "chunk_files", "share_links")
+FIRST, SECOND = "0001-of-0002", "0002-of-0002"
+
+
+class Bodies:
+    """What the stand-ins do: note the generations of their inputs; fail or wait if told so."""
+
+    def __init__(self, graph: DatasetGraph) -> None:
+        self.graph = graph
+        self.refresh = 0
+        self.hooks = {}
+        self.generations: dict[str, frozenset[int]] = {}
+        self.released: list[frozenset[int]] = []
+
+    def __call__(self, context: dg.AssetExecutionContext) -> None:
+        partition = context.partition_key if context.has_partition_key else None
+        node = Node("/".join(context.asset_key.path[1:]), partition)
+        self.hooks.get(node.name, lambda: None)()
+        inputs = [self.generations[given.name] for given in self.graph.inputs_of(node)]
+        self.generations[node.name] = frozenset().union(*inputs) or frozenset({self.refresh})
+        if node.stage == "hf_splits":
+            self.released.append(self.generations[node.name])
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bodies, dg.Definitions]:
+    """The graph of a dataset with two models and two chunks, without its work."""
+    splits = {"train": 0.6, "validation": 0.4, "test": 0.0, "split_by": "cell"}
+    spec = make_spec("x.h5ad", chunks={"count": 2}, splits=splits, schedule="0 6 * * *")
+    graph = Dataset.make(spec, tmp_path_factory.mktemp("played")).graph
+    bodies = Bodies(graph)
+    return bodies, imitate(graph.defs, bodies)
+
+
+@pytest.fixture
+def story(played: tuple[Bodies, dg.Definitions]) -> Iterator[Story]:
+    """A fresh instance whose sensor has ticked once."""
+    bodies, defs = played
+    bodies.__init__(bodies.graph)
+    with dg.DagsterInstance.ephemeral() as instance:
+        begun = Story(defs, instance, "cells")
+        begun.tick()
+        yield begun
+
+
+@pytest.fixture
+def bodies(played: tuple[Bodies, dg.Definitions]) -> Bodies:
+    return played[0]
+
+
+def refresh(story: Story, bodies: Bodies) -> None:
+    """The source has new content, and the scheduled look at it sees that."""
+    bodies.refresh += 1
+    story.observe(f"v{bodies.refresh}")
+    story.settle()
+
+
+def make_by_hand(story: Story, bodies: Bodies, tags: dict[str, str]) -> list[list[str]]:
+    """Head, chunks, collector in a row, with ticks between; return what the ticks asked for."""
+    bodies.refresh += 1
+    asked = []
+    for stages, partition in [
+        (HEAD, None),
+        (CHUNK, FIRST),
+        (CHUNK, SECOND),
+        (("hf_splits",), None),
+    ]:
+        assert story.finish(story.start(stages, partition, tags))
+        asked += [story.tick(), story.tick()]
+    return asked
+
+
+def everything(bodies: Bodies, times: int) -> dict[str, int]:
+    return {node.name: times for node in bodies.graph.nodes()}
+
+
+def test_refreshes_run_everything_exactly_once(story, bodies):
+    assert [story.tick(), story.tick()] == [[], []], "a fresh instance waits to be asked"
+    refresh(story, bodies)
+    assert story.ran() == everything(bodies, 1)
+    story.observe("v1")
+    assert [story.tick(), story.tick()] == [[], []], "the source is unchanged"
+    refresh(story, bodies)
+    assert story.ran() == everything(bodies, 2)
+    assert bodies.released == [{1}, {2}]
+
+
+@pytest.mark.parametrize("slow", ["models/pca", "models/hvg"])
+def test_a_slow_model_beside_a_fast_one_is_waited_for(story, bodies, slow):
+    make_by_hand(story, bodies, BY_COMMAND)
+    bodies.hooks[slow] = lambda: [story.tick() for _ in range(3)]
+    refresh(story, bodies)
+    assert story.ran() == everything(bodies, 2)
+    assert bodies.released == [{1}, {2}]
+
+
+def test_a_slow_model_in_a_run_of_its_own_is_waited_for(story, bodies):
+    make_by_hand(story, bodies, BY_COMMAND)
+    slow, fast = (
+        story.start(["models/hvg"], tags=BY_HAND),
+        story.start(["models/pca"], tags=BY_HAND),
+    )
+    story.finish(fast)
+    for _ in range(3):
+        story.tick()
+        for run in [run for run in story.queue if run is not slow]:
+            story.finish(run)
+    assert story.ran()["hf_splits"] == 1
+    story.settle()
+    refreshed = {"models", "embeddings", "chunk_files", "share_links", "hf_splits"}
+    assert story.ran() == {
+        node.name: 1 + (node.stage.split("/")[0] in refreshed) for node in bodies.graph.nodes()
+    }
+
+
+def test_a_failed_chunk_keeps_the_old_release_until_its_retry(story, bodies):
+    make_by_hand(story, bodies, BY_COMMAND)
+
+    def fail() -> None:
+        raise ValueError("no room")
+
+    bodies.hooks[f"embeddings/pca@{SECOND}"] = fail
+    refresh(story, bodies)
+    assert bodies.released == [{1}]
+    del bodies.hooks[f"embeddings/pca@{SECOND}"]
+    story.start(["embeddings/pca"], SECOND, BY_HAND)
+    story.settle()
+    assert bodies.released == [{1}, {2}]
+    assert story.ran() == everything(bodies, 2)
+
+
+def test_between_the_runs_of_the_command_nothing_is_asked_for(story, bodies):
+    asked = make_by_hand(story, bodies, BY_COMMAND)
+    assert not any(asked), asked
+    assert story.ran() == everything(bodies, 1)
+
+
+def test_untagged_runs_are_followed_up(story, bodies):
+    bodies.refresh += 1
+    assert story.finish(story.start(HEAD, tags=BY_HAND))
+    story.settle()
+    assert story.ran() == everything(bodies, 1)
