@@ -16,13 +16,13 @@ from adata_assets_tests.ui.browser import (
 )
 
 GROUP = "locations/__repository__@adata_assets/asset-groups/pbmc68k"
-EMBEDDING = "assets/pbmc68k/embeddings/pca?view=partitions&partition=0002-of-0004"
+EMBEDDING = "assets/pbmc68k/embeddings/pca?view=partitions&partition="
 CHECK = "assets/pbmc68k/embeddings/pca?view=checks&checkDetail=embedding_schema"
 CLICK_MS = 30_000
 _BACKFILLS = "{partitionBackfillsOrError {... on PartitionBackfills {results {status}}}}"
 _RUNS = "{runsOrError {... on Runs {results {status tags {key value}}}}}"
 _ASSETS = """{assetNodes {assetKey {path} isPartitioned isMaterializable
-    assetMaterializations {partition}
+    assetMaterializations {partition timestamp}
     assetChecksOrError {... on AssetChecks {checks {name
         executionForLatestMaterialization {status evaluation {success}}}}}}}"""
 
@@ -70,12 +70,22 @@ def require_green(dagster: Dagster) -> None:
 
 
 def open_embedding(page: Page, dagster: Dagster) -> None:
-    page.goto(f"{dagster.url}/{EMBEDDING}", wait_until="domcontentloaded")
-    expect(page.get_by_text("0002-of-0004").first).to_be_visible(timeout=CLICK_MS)
+    # A check's page shows the partition that was made last: that one is opened.
+    partition = latest_partition(dagster, ["pbmc68k", "embeddings", "pca"])
+    page.goto(f"{dagster.url}/{EMBEDDING}{partition}", wait_until="domcontentloaded")
+    expect(page.get_by_text(partition).first).to_be_visible(timeout=CLICK_MS)
     expect(page.get_by_text("model_hash").first).to_be_visible(timeout=CLICK_MS)
     page.goto(f"{dagster.url}/{CHECK}", wait_until="domcontentloaded")
     expect(page.get_by_text("embedding_schema").first).to_be_visible(timeout=CLICK_MS)
     expect(page.get_by_text("Passed").first).to_be_visible(timeout=CLICK_MS)
+
+
+def latest_partition(dagster: Dagster, path: list[str]) -> str:
+    """Return the partition of an asset's newest materialization."""
+    nodes = dagster.ask(_ASSETS)["assetNodes"]
+    (node,) = [node for node in nodes if node["assetKey"]["path"] == path]
+    newest = max(node["assetMaterializations"], key=lambda event: int(event["timestamp"]))
+    return newest["partition"]
 
 
 def require_loads(folder) -> None:
