@@ -13,18 +13,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from adata_assets.annotation.captions import FACT_FIELDS, caption_cells, clean_values
+from adata_assets.annotation.captions import FACT_FIELDS, caption_cells
 from adata_assets.annotation.counts import CountsPlace, find_counts, open_counts_reading
 from adata_assets.annotation.genes import Genes, build_genes
 from adata_assets.annotation.keys import read_totals, require_ids, resolve_keys
 from adata_assets.annotation.ledger import build_ledger
-from adata_assets.annotation.quality import (
-    CellMetrics,
-    find_removals,
-    first_reason,
-    measure_cells,
-    percent,
-)
+from adata_assets.annotation.measure import CellMetrics, measure_cells
+from adata_assets.annotation.quality import find_removals, first_reason, percent
+from adata_assets.annotation.values import clean_values
 from adata_assets.errors import InputError
 from adata_assets.matrix.source import read_obs, read_var
 from adata_assets.rows.facts import FactClasses, build_fact_classes, classes_without_negative

@@ -9,33 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import unicodedata
 from collections.abc import Mapping
 
 import pandas as pd
 
+from adata_assets.annotation.values import clean_values
+
 # Facts of a made caption in the order in which they are said.
 FACT_FIELDS = ("cell_type", "tissue", "disease", "sex", "development_stage", "assay")
-MISSING = frozenset(
-    ["", "unknown", "na", "n/a", "nan", "none", "not reported", "unassigned", "<na>"]
-)
 # No disease is not a fact about a cell that a caption should claim.
 UNSTATED = {"disease": frozenset(["normal", "healthy"])}
-MAX_CAPTION_CHARS = 2000
-
-
-def clean_values(column: pd.Series) -> pd.Series:
-    """Return the column as str with None for every way of saying that nothing is known.
-
-    Examples
-    --------
-    >>> clean_values(pd.Series(["B", "nan", "Unknown", None])).tolist()
-    ['B', None, None, None]
-    """
-    codes, values = pd.factorize(column.astype(object))
-    texts = [_clean_text(str(value)) for value in values]
-    cleaned = [*(None if text.lower() in MISSING else text for text in texts), None]
-    return pd.Series([cleaned[code] for code in codes], index=column.index, dtype=object)
 
 
 def make_caption(facts: Mapping[str, str]) -> str | None:
@@ -119,12 +102,6 @@ def _caption_facts(values: Mapping[str, str], need_cell_type: bool) -> tuple[str
     if text is None or (need_cell_type and "cell_type" not in stated):
         return (_as_json(facts), None, None, None, None)
     return (_as_json(facts), text, _as_json(stated), _hash(_as_json(stated)), "made")
-
-
-def _clean_text(text: str) -> str:
-    printable = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in text)
-    plain = re.sub(r"<[^<>]{1,200}>", " ", printable)
-    return " ".join(plain.split())[:MAX_CAPTION_CHARS]
 
 
 def _normalised_id(text: str) -> str:

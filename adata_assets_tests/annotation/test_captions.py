@@ -7,7 +7,8 @@ import json
 import pandas as pd
 import pytest
 
-from adata_assets.annotation.captions import caption_cells, clean_values, make_caption
+from adata_assets.annotation.captions import caption_cells, make_caption
+from adata_assets.annotation.values import clean_values
 
 
 def caption(known, given=None, *, make_missing=False, need_cell_type=True):

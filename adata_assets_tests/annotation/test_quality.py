@@ -9,7 +9,8 @@ import scanpy as sc
 import scipy.sparse as sp
 
 from adata_assets.annotation.genes import build_genes
-from adata_assets.annotation.quality import find_removals, measure_cells, percent
+from adata_assets.annotation.measure import measure_cells
+from adata_assets.annotation.quality import find_removals, percent
 from adata_assets.spec import QCRules
 from adata_assets_tests.datasets import make_cells
 

@@ -1,0 +1,119 @@
+"""Parts of the spec about the published dataset: chunks, splits, embeddings, texts, links."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field, field_validator, model_validator
+
+from adata_assets.spec.base import SPLITS, Fraction, Frozen, require_name
+
+
+class Chunks(Frozen):
+    """How many chunks: ``count``, or as many as ``size`` needs. Exactly one of the two."""
+
+    count: int | None = Field(None, ge=1, le=9999, description="number of chunks")
+    size: int | None = Field(None, ge=1, description="largest number of cells in a chunk")
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Chunks:
+        if (self.count is None) == (self.size is None):
+            raise ValueError("give exactly one of count and size")
+        return self
+
+
+class Splits(Frozen):
+    """Fractions of the published cells; whole groups are dealt when there is a group column."""
+
+    train: Fraction = Field(0.8, description="fraction of the cells in train")
+    validation: Fraction = Field(0.1, description="fraction of the cells in validation")
+    test: Fraction = Field(0.1, description="fraction of the cells in test")
+    split_by: Literal["group", "cell"] | None = Field(
+        None, description="deal whole groups or single cells (default: group if there is a column)"
+    )
+
+    @model_validator(mode="after")
+    def _sum_to_one(self) -> Splits:
+        total = self.train + self.validation + self.test
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"train + validation + test must be 1, found {total:g}")
+        if self.train == 0 and self.validation > 0:
+            raise ValueError("a dataset without train cells has only a test split (test: 1)")
+        return self
+
+    @property
+    def fractions(self) -> dict[str, float]:
+        """The splits that are asked for, in their order, with their fractions."""
+        return {name: getattr(self, name) for name in SPLITS if getattr(self, name) > 0}
+
+
+class EmbedderSpec(Frozen):
+    """One embedding: its name, its method, and the method's own settings beside them."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str = Field(description="names the asset, the file and obsm['X_<name>']")
+    method: str = Field(description="a file in adata_assets/embedders")
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_name(cls, value: str) -> str:
+        return require_name(value, "embedder name")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The method's own settings, not yet validated by the method."""
+        return dict(self.model_extra or {})
+
+
+class Sentences(Frozen):
+    """What stands in the cell sentences."""
+
+    length: int = Field(100, ge=1, description="largest number of genes in a cell sentence")
+    keys: tuple[str, ...] = Field(
+        ("cell_sentence_1", "cell_sentence_2"),
+        description="cell_sentence_1 is the sample id, cell_sentence_2 the genes; 3 and 4 are "
+        "semantic sentences, which contain the cell type",
+    )
+    n_markers: int = Field(20, ge=1, description="semantic sentences: marker genes per cell type")
+    label_probability: Fraction = Field(
+        0.5, description="semantic sentences: share of train cells whose sentence has the label"
+    )
+
+    @field_validator("keys")
+    @classmethod
+    def _known_keys(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        known = tuple(f"cell_sentence_{i}" for i in range(1, 5))
+        if value != known[: len(value)] or len(value) < 2:
+            raise ValueError(f"allowed: the first 2, 3 or 4 of {list(known)}, found {list(value)}")
+        return value
+
+
+class ShareSpec(Frozen):
+    """Where chunk files are shared; the store's own settings stand beside its name."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    store: str = Field("local", description="a file in adata_assets/share")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The store's own settings, not yet validated by the store."""
+        return dict(self.model_extra or {})
+
+
+class Citation(Frozen):
+    """A work to cite and where it is found."""
+
+    role: Literal["data", "annotation", "method"] = Field(
+        "data", description="what it is cited for"
+    )
+    text: str = Field(min_length=1, description="authors, title, journal, year")
+    doi: str | None = Field(None, pattern=r"^10\.\S+/\S+$", description="DOI without a host")
+
+
+class Publish(Frozen):
+    """The release on the Hugging Face Hub. Without it nothing leaves the machine."""
+
+    repo_id: str = Field(pattern=r"^[\w.-]+/[\w.-]+$", description="owner/name on the Hub")
+    private: bool = Field(True, description="whether the repository is private")
