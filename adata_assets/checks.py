@@ -18,10 +18,11 @@ from adata_assets.artefact import Artefact
 from adata_assets.resources import StorageResource
 from adata_assets.schemas.annotated import LedgerSchema, ObsSchema, VarSchema
 from adata_assets.schemas.chunked import (
-    CellTextSchema,
     EmbeddingSchema,
     GeneStatsSchema,
+    MarkerSchema,
     ShareLinkSchema,
+    cell_text_schema,
 )
 from adata_assets.schemas.rows import row_schema
 from adata_assets.spec import DatasetSpec
@@ -140,11 +141,15 @@ def build_checks(
     checks = [
         _table_check(spec, "annotated_obs", "obs.parquet", ObsSchema),
         _table_check(spec, "annotated_obs", "var.parquet", VarSchema),
-        _table_check(spec, "annotated_obs", "ledger.parquet", LedgerSchema),
+        _table_check(spec, "ledger", "ledger.parquet", LedgerSchema),
         _table_check(spec, "gene_stats", "gene_stats.parquet", GeneStatsSchema),
-        _table_check(spec, "cell_texts", "cell_texts.parquet", CellTextSchema, chunks),
+        _table_check(
+            spec, "cell_texts", "cell_texts.parquet", cell_text_schema(spec.sentences.keys), chunks
+        ),
+        _content_check(spec, "annotated_obs", "captions_state_facts", _check_captions),
         _table_check(spec, "share_links", "share_links.parquet", ShareLinkSchema, chunks),
-        _content_check(spec, "annotated_obs", "cells_accounted_for", _check_annotated),
+        _content_check(spec, "annotated_obs", "order_and_groups", _check_annotated),
+        _content_check(spec, "ledger", "no_cell_unaccounted", _check_ledger),
         _content_check(spec, "counts", "umis_conserved", _check_counts),
         _content_check(spec, "chunk_files", "slots", _check_chunk_files, chunks),
         _content_check(spec, "share_links", "links_not_expired", _check_expiry, chunks),
@@ -155,6 +160,8 @@ def build_checks(
         stage = f"embeddings/{embedder.name}"
         checks.append(_table_check(spec, stage, "embedding.parquet", EmbeddingSchema, chunks))
         checks.append(_content_check(spec, f"models/{embedder.name}", "finite", _check_model))
+    if len(spec.sentences.keys) > 2:
+        checks.append(_table_check(spec, "gene_stats", "markers.parquet", MarkerSchema))
     if spec.publish:
         checks.append(_content_check(spec, "hf_release", "arrived", _check_release))
     return checks
@@ -209,10 +216,24 @@ def _content_check(
 
 
 def _check_annotated(spec: DatasetSpec, store: Storage, artefact: Artefact) -> Findings:
-    """Every raw cell is in the ledger once, and no group is in two splits."""
+    """Every published cell has its own place, and no group is in two splits."""
     from adata_assets.promises import find_annotation_breaches
 
     return Findings(*find_annotation_breaches(artefact))
+
+
+def _check_ledger(spec: DatasetSpec, store: Storage, artefact: Artefact) -> Findings:
+    """Raw cells = published + removed + quarantined, for every source: 0 unaccounted."""
+    from adata_assets.annotation.ledger import find_unaccounted
+
+    return Findings(*find_unaccounted(artefact))
+
+
+def _check_captions(spec: DatasetSpec, store: Storage, artefact: Artefact) -> Findings:
+    """Each fact in each made caption equals the cell's own field."""
+    from adata_assets.promises import find_caption_breaches_of
+
+    return Findings(*find_caption_breaches_of(artefact))
 
 
 def _check_counts(spec: DatasetSpec, store: Storage, artefact: Artefact) -> Findings:

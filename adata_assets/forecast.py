@@ -1,6 +1,6 @@
 """How large a dataset will be, before it is made.
 
-Belongs here: cells, chunks and bytes predicted from the spec and the header of the raw file.
+Belongs here: cells, chunks and bytes predicted from the spec and the headers of the raw files.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from adata_assets.embedders.contract import load_embedder
 from adata_assets.errors import InputError
 from adata_assets.freshness import DatasetGraph
-from adata_assets.matrix.header import count_largest_nonzeros, count_most_vars, count_obs
+from adata_assets.sources.sizes import cap_obs, measure_sources
 from adata_assets.spec import DatasetSpec
 from adata_assets.splitting.chunks import deal_chunks
 from adata_assets.storage import Storage
@@ -25,6 +25,8 @@ COUNTS_BYTES = 2.2
 FILES_BYTES = 4.0
 # PCA scores do not compress; values of variable genes take a twentieth of it.
 VECTOR_BYTES = 4
+# Width of an embedding that only its weights tell.
+WIDEST = 1024
 # Both files of every chunk carry var, whose texts HDF5 does not compress: 76 bytes per gene there.
 VAR_BYTES = 100
 # Entries on the way to dataset order, and before that those of a file stored by columns.
@@ -79,28 +81,31 @@ def forecast(graph: DatasetGraph, storage: Storage) -> Forecast:
     Raises
     ------
     InputError
-        If the source cannot be found or read.
+        If a source cannot be found or read.
     """
-    spec, path = graph.spec, graph.source_path()
+    spec = graph.spec
+    raw = measure_sources(graph.sources, storage.find(spec.dataset_id, "raw_h5ad"))
     annotated = storage.find(spec.dataset_id, "annotated_obs")
-    n_raw = count_obs(path)
-    is_exact = annotated is not None and annotated.metadata["n_raw"] == n_raw
+    n_raw = cap_obs(spec, raw.n_obs)
+    is_exact = annotated is not None and annotated.metadata["n_raw"] in (raw.n_obs, n_raw)
     sizes = annotated.metadata["split_sizes"] if is_exact and annotated else _expected(spec, n_raw)
     slices = deal_chunks(sizes, len(graph.chunk_keys))
-    n_obs, n_nonzeros = sum(sizes.values()), count_largest_nonzeros(path)
+    n_obs, n_nonzeros = sum(sizes.values()), raw.n_nonzeros * n_raw // max(raw.n_obs, 1)
     vectors = VECTOR_BYTES * n_obs * sum(_width(spec))
     upload = int(FILES_BYTES * n_nonzeros + 2 * vectors + 2 * OBS_BYTES * n_obs)
-    upload += VAR_BYTES * count_most_vars(path) * len(slices)
-    texts = 2 * WORD_BYTES * spec.sentences.length * n_obs
+    upload += VAR_BYTES * raw.n_vars * len(slices)
+    n_sentences = len(spec.sentences.keys) - 1
+    texts = 2 * WORD_BYTES * n_sentences * spec.sentences.length * n_obs
     return Forecast(
         dataset_id=spec.dataset_id,
         n_obs=n_obs,
         is_exact=is_exact,
         split_sizes=dict(sizes),
         n_chunks={split: sum(s.split == split for s in slices) for split in sizes},
-        n_bytes_disk=int(COUNTS_BYTES * n_nonzeros + upload + vectors + texts + OBS_BYTES * n_raw),
+        n_bytes_disk=raw.n_bytes_to_fetch
+        + int(COUNTS_BYTES * n_nonzeros + upload + vectors + texts + OBS_BYTES * raw.n_obs),
         n_bytes_upload=upload,
-        n_bytes_scratch=SCRATCH_BYTES * n_nonzeros,
+        n_bytes_scratch=max(SCRATCH_BYTES * n_nonzeros, raw.n_bytes_to_fetch),
     )
 
 
@@ -132,7 +137,7 @@ def _expected(spec: DatasetSpec, n_raw: int) -> dict[str, int]:
 
 
 def _width(spec: DatasetSpec) -> list[int]:
-    return [load_embedder(embedder).n_dims for embedder in spec.embedders]
+    return [load_embedder(embedder).n_dims or WIDEST for embedder in spec.embedders]
 
 
 def _megabytes(n_bytes: int) -> str:

@@ -18,7 +18,9 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from adata_assets.artefact import Artefact, name_of
 from adata_assets.assets.source import DATA_VERSION_TAG, FOLDER, SPEC
 from adata_assets.assets.source import STAGE as SOURCE
-from adata_assets.sources.files import locate_source, look_at_source
+from adata_assets.sources.contract import Source
+from adata_assets.sources.opening import open_sources
+from adata_assets.sources.pinning import find_change, look_at_sources
 from adata_assets.spec import DatasetSpec
 from adata_assets.storage import Storage
 
@@ -68,15 +70,10 @@ class DatasetGraph:
     def _source_metadata(self) -> Mapping[str, Any]:
         return self._asset_graph.get(self.key_of(SOURCE)).metadata
 
-    def source_path(self) -> Path:
-        """Return the path of the raw file.
-
-        Raises
-        ------
-        InputError
-            If it is not there.
-        """
-        return locate_source(self.spec.source, folder=Path(self._source_metadata[FOLDER]))
+    @cached_property
+    def sources(self) -> dict[str, Source]:
+        """The dataset's sources by label."""
+        return open_sources(self.spec, Path(self._source_metadata[FOLDER]))
 
     def dataset_ids(self) -> list[str]:
         """Return the ids of all datasets of the definitions."""
@@ -141,7 +138,7 @@ def find_stale(
 ) -> dict[Node, str]:
     """Return every node that is not fresh with the reason, upstream first.
 
-    The source is looked at; it is hashed only when its size or mtime differ.
+    The sources are looked at; files are hashed only when size or mtime differ.
     A node is fresh when its manifest was written by the current code version from the current
     data versions of its inputs, when this instance has recorded that very data version, and when
     no blocking check of it failed. A node downstream of a stale one is judged by what is there now.
@@ -187,8 +184,8 @@ def _judge(
 
 
 def _judge_source(graph: DatasetGraph, raw: Artefact) -> str | None:
-    now = look_at_source(graph.source_path(), raw.metadata)
-    return None if now.sha256 == raw.data_version else "stale: the source changed"
+    change = find_change(look_at_sources(graph.sources, raw), raw)
+    return None if change is None else f"stale: the source changed ({change})"
 
 
 def _recorded_versions(

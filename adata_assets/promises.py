@@ -13,8 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from adata_assets.annotation.caption_check import find_caption_breaches
+from adata_assets.annotation.known import known_of
 from adata_assets.annotation.order import COUNTS
-from adata_assets.annotation.store import LEDGER, OBS, read_arrow_in_order, read_in_order
+from adata_assets.annotation.store import OBS, SOURCE_OBS, read_arrow_in_order, read_in_order
 from adata_assets.artefact import Artefact
 from adata_assets.matrix.counts import open_counts
 from adata_assets.schemas.slots import ChunkSlots
@@ -27,14 +29,11 @@ Breaches = tuple[list[str], int]
 
 
 def find_annotation_breaches(annotated: Artefact) -> Breaches:
-    """Compare the ledger with the raw cells, and the groups with the splits."""
+    """Look at the dataset order, and compare the groups with the splits."""
     obs = read_table(
         annotated.local(OBS), ["group", "split", "position"], categories=["group", "split"]
     )
-    ledger = read_table(annotated.local(LEDGER))
     breaches = []
-    if (found := int(ledger["n_obs"].sum())) != len(obs):
-        breaches.append(f"the ledger accounts for {found} of {len(obs)} raw cells")
     places = np.sort(obs["position"][obs["position"] >= 0].to_numpy())
     if not np.array_equal(places, np.arange(len(places))):
         breaches.append("the places in the dataset order are not 0 … n_obs - 1, each once")
@@ -43,6 +42,14 @@ def find_annotation_breaches(annotated: Artefact) -> Breaches:
         in_two = kept.groupby("group", observed=True)["split"].nunique()
         breaches += [f"group {group!r} is in several splits" for group in in_two.index[in_two > 1]]
     return breaches, len(obs)
+
+
+def find_caption_breaches_of(annotated: Artefact) -> Breaches:
+    """Read every made caption back and hold it against the cell's own columns."""
+    said = ["sample_idx", "caption", "caption_template", "caption_facts", "caption_source"]
+    obs = read_table(annotated.local(OBS), said)
+    known = known_of(read_table(annotated.local(SOURCE_OBS)), annotated.metadata["keys"])
+    return find_caption_breaches(obs, known), len(obs)
 
 
 def find_counts_breaches(annotated: Artefact, counts: Artefact) -> Breaches:
@@ -69,11 +76,14 @@ def find_counts_breaches(annotated: Artefact, counts: Artefact) -> Breaches:
 
 def find_model_breaches(model: Artefact) -> Breaches:
     """Look for values that are not finite."""
-    from adata_assets.embedders.apply import MODEL, load_model
+    from adata_assets.embedders.base.model import ARRAYS, load_model
 
-    arrays = load_model(model.local(MODEL))
-    bad = [name for name, array in arrays.items() if not np.isfinite(array).all()]
-    return [f"{name} holds values that are not finite" for name in bad], len(arrays)
+    found = load_model(model.local(ARRAYS).parent)
+    bad = [name for name, array in found.arrays.items() if not np.isfinite(array).all()]
+    breaches = [f"{name} holds values that are not finite" for name in bad]
+    if found.content_hash != model.data_version:
+        breaches.append(f"its hash is {found.content_hash}, stated is {model.data_version}")
+    return breaches, len(found.arrays)
 
 
 def find_chunk_breaches(spec: DatasetSpec, annotated: Artefact, chunk_files: Artefact) -> Breaches:

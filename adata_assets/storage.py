@@ -91,6 +91,11 @@ class Storage:
         folder = self.root / dataset_id / place
         return folder if partition_key is None else folder / partition_key
 
+    def cache(self, dataset_id: str, name: str) -> Path:
+        """Return the file that keeps answers of a service from one run to the next."""
+        base = Path(self.root.path) if is_folder(self.root) else self.scratch
+        return base / dataset_id / f".{name}.json"
+
     def find(
         self, dataset_id: str, stage: str, partition_key: str | None = None
     ) -> Artefact | None:

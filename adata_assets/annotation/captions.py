@@ -1,7 +1,7 @@
-"""Plain words about each cell, with the facts that they state.
+"""What the caption of each cell states, and its words.
 
-Belongs here: captions given in the file and captions made from obs. A caption never states what is
-not known of the cell itself.
+Belongs here: captions given in the file and captions made from what is known of a cell. A caption
+never states what is not known of the cell itself. Wordings are in ``templates``.
 """
 
 from __future__ import annotations
@@ -11,101 +11,204 @@ import json
 import re
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
+from adata_assets.annotation.templates import DEFAULT_TEMPLATE, NUCLEUS, TEMPLATES, render
 from adata_assets.annotation.values import clean_values
+from adata_assets.spec import Captions
+from adata_assets.splitting.assign import seeded_keys
 
-# Facts of a made caption in the order in which they are said.
-FACT_FIELDS = ("cell_type", "tissue", "disease", "sex", "development_stage", "assay")
+# In the order in which the first template states them.
+FACT_FIELDS = (
+    "cell_type",
+    "tissue",
+    "disease",
+    "sex",
+    "development_stage",
+    "donor_age",
+    "assay",
+    "suspension_type",
+)
 # No disease is not a fact about a cell that a caption should claim.
-UNSTATED = {"disease": frozenset(["normal", "healthy"])}
+UNSTATED = {"disease": frozenset(["normal", "healthy", "pato:0000461"])}
+# Between values that belong to a whole study or to several donors: none is known of one cell.
+STUDY_LEVEL = "||"
+_COLUMNS = ("known_facts", "caption_facts", "caption_id", "caption_source")
 
 
-def make_caption(facts: Mapping[str, str]) -> str | None:
-    """Return a sentence that states the facts, or None without any.
-
-    Examples
-    --------
-    >>> make_caption({"cell_type": "B cell", "tissue": "blood", "assay": "10x 3' v3"})
-    "This cell is a B cell from blood, measured with 10x 3' v3."
-    """
-    if not facts:
-        return None
-    kind = facts.get("cell_type")
-    text = f"This cell is {_article(kind)} {kind}" if kind else "This cell is"
-    text += f" from {facts['tissue']}" if "tissue" in facts else ""
-    donor = ", ".join(facts[field] for field in ("sex", "development_stage") if field in facts)
-    if donor or "disease" in facts:
-        text += " of a donor" + (f" ({donor})" if donor else "")
-        text += f" with {facts['disease']}" if "disease" in facts else ""
-    if "assay" in facts:
-        text += ("" if text.endswith(" is") else ",") + f" measured with {facts['assay']}"
-    return text + "."
-
-
-def caption_cells(
+def state_facts(
     known: pd.DataFrame, given: pd.Series | None, *, make_missing: bool, need_cell_type: bool
 ) -> pd.DataFrame:
-    """Return the caption of every cell with what it states.
+    """Return what is known of every cell and what its caption states; no words yet.
+
+    A value with ``||`` in it is that of a study, not of a cell, and counts as unknown. Of
+    ``suspension_type`` only a nucleus is stated, and never alone.
 
     Parameters
     ----------
     known
-        One column per field of ``FACT_FIELDS`` that the file has; str or None.
+        One column per field of ``FACT_FIELDS`` that the files have; str (as ``clean_values``
+        returns it) or None.
     given
         Captions of the file, or None where it has no such column.
     make_missing
-        Whether a cell without a given caption gets one made from what is known of it.
+        Whether a cell without a given caption gets one made from what is known of it; where
+        ``given`` is None, all captions are made.
     need_cell_type
         Whether a made caption must state the cell type.
 
     Returns
     -------
-    Columns ``known_facts``, ``caption``, ``caption_facts``, ``caption_id``, ``caption_source``.
+    Columns ``known_facts`` (JSON of all known fields), ``caption_facts`` (JSON of what the caption
+    states; ``{}`` for a given one), ``caption_id`` (equal for captions that say the same),
+    ``caption_source`` and ``given_caption`` (str or None); None where a cell has no caption.
     """
-    fields = list(known.columns)
-    made = _caption_distinct(known, fields, need_cell_type=need_cell_type)
+    stated = _state_distinct(known, need_cell_type=need_cell_type)
+    stated["given_caption"] = np.full(len(known), None, dtype=object)
     if given is None:
-        return made
+        return stated
     texts = clean_values(given)
+    if not make_missing:
+        stated[list(_COLUMNS[1:])] = None
     is_given = texts.notna()
-    result = made.where(pd.Series(make_missing, index=made.index), None)
-    result["known_facts"] = made["known_facts"]
-    result.loc[is_given, "caption"] = texts[is_given]
-    result.loc[is_given, "caption_facts"] = "{}"
-    result.loc[is_given, "caption_id"] = texts[is_given].map(_normalised_id)
-    result.loc[is_given, "caption_source"] = "given"
-    return result
+    assay = known["assay"][is_given] if "assay" in known else None
+    ids = _ids_of_given(texts[is_given], assay)
+    stated.loc[is_given, "caption_facts"] = "{}"
+    stated.loc[is_given, "caption_id"] = ids
+    stated.loc[is_given, "caption_source"] = "given"
+    stated.loc[is_given, "given_caption"] = texts[is_given]
+    return stated
 
 
-def _caption_distinct(
-    known: pd.DataFrame, fields: list[str], *, need_cell_type: bool
+def word_captions(
+    stated: pd.DataFrame,
+    *,
+    sample_idx: pd.Series,
+    split: pd.Series,
+    rules: Captions,
+    seed: int,
+    assay: pd.Series | None,
 ) -> pd.DataFrame:
-    columns = ["known_facts", "caption", "caption_facts", "caption_id", "caption_source"]
-    values = known[fields].fillna("")
-    distinct = values.drop_duplicates()
+    """Return the caption of every cell in words.
+
+    Parameters
+    ----------
+    stated
+        What ``state_facts`` returned.
+    sample_idx
+        Ids of the cells: the template of a made caption is drawn by seed and id.
+    split
+        Split of each cell, None for a removed one. All templates are used in the splits
+        ``rules.paraphrase``, the first one elsewhere.
+    rules
+        Of the dataset's spec.
+    seed
+        The dataset's seed.
+    assay
+        What a given caption is prefixed with, if the rules say so; str or None per cell.
+
+    Returns
+    -------
+    Columns ``caption`` and ``caption_template`` (name of the template), str or None.
+    """
+    is_made = (stated["caption_source"] == "made").to_numpy(dtype=bool)
+    names = np.array(list(TEMPLATES), dtype=object)
+    template = np.full(len(stated), list(TEMPLATES).index(DEFAULT_TEMPLATE))
+    is_free = is_made & split.isin(rules.paraphrase).to_numpy(dtype=bool)
+    keys = seeded_keys(sample_idx[is_free], seed=seed, purpose="template")
+    template[is_free] = (keys % np.uint64(len(names))).astype(np.int64)
+    caption = stated["given_caption"].to_numpy(dtype=object, copy=True)
+    if rules.instrument_prefix and assay is not None:
+        caption = _prefix_assay(caption, assay.to_numpy(dtype=object))
+    caption[is_made] = _word_distinct(stated["caption_facts"][is_made], template[is_made], names)
+    words = np.where(is_made, names[template], None)
+    return pd.DataFrame({"caption": caption, "caption_template": words}, index=stated.index)
+
+
+def _state_distinct(known: pd.DataFrame, *, need_cell_type: bool) -> pd.DataFrame:
+    fields = list(known.columns)
+    distinct, row_of_cell = _distinct(known)
     rows = [
-        _caption_facts(dict(zip(fields, row, strict=True)), need_cell_type)
-        for row in distinct.itertuples(index=False, name=None)
+        _state(
+            {f: v for f, v in zip(fields, row, strict=True) if v and STUDY_LEVEL not in v},
+            need_cell_type=need_cell_type,
+        )
+        for row in distinct
     ]
-    table = pd.DataFrame(
-        rows or [_caption_facts({}, need_cell_type)], columns=columns, dtype=object
+    return pd.DataFrame(
+        {
+            name: np.array([row[i] for row in rows], dtype=object)[row_of_cell]
+            for i, name in enumerate(_COLUMNS)
+        },
+        index=known.index,
     )
-    codes = values.groupby(fields, sort=False).ngroup() if fields else pd.Series(0, known.index)
-    return table.take(codes.to_numpy()).set_axis(known.index)
 
 
-def _caption_facts(values: Mapping[str, str], need_cell_type: bool) -> tuple[str | None, ...]:
-    facts = {field: value for field, value in values.items() if value}
-    stated = {f: v for f, v in facts.items() if v.lower() not in UNSTATED.get(f, ())}
-    text = make_caption(stated)
-    if text is None or (need_cell_type and "cell_type" not in stated):
-        return (_as_json(facts), None, None, None, None)
-    return (_as_json(facts), text, _as_json(stated), _hash(_as_json(stated)), "made")
+def _distinct(known: pd.DataFrame) -> tuple[list[tuple[str | None, ...]], np.ndarray]:
+    """The different rows of a table of texts, and for every row the number of its own."""
+    if known.columns.empty:
+        return [()], np.zeros(len(known), np.int64)
+    code = np.zeros(len(known), np.int64)
+    for name in known:
+        codes, values = pd.factorize(known[name])
+        code = pd.factorize(code * (len(values) + 1) + codes + 1)[0]
+    first = pd.Series(code).drop_duplicates().index
+    values_of = known.iloc[first].astype(object).where(known.iloc[first].notna(), None)
+    return list(values_of.itertuples(index=False, name=None)), code
 
 
-def _normalised_id(text: str) -> str:
-    return _hash(" ".join(re.sub(r"[^\w+]+", " ", text.lower()).split()))
+def _state(facts: Mapping[str, str], *, need_cell_type: bool) -> tuple[str | None, ...]:
+    stated = {field: value for field, value in facts.items() if _is_stated(field, value)}
+    lacks = "cell_type" not in stated if need_cell_type else not stated.keys() - {"suspension_type"}
+    if lacks:
+        return (_as_json(facts), None, None, None)
+    return (_as_json(facts), _as_json(stated), _hash(_as_json(stated)), "made")
+
+
+def _is_stated(field: str, value: str) -> bool:
+    # A captioned cell is called a cell anyway.
+    if field == "suspension_type":
+        return value.lower() in NUCLEUS
+    return value.lower() not in UNSTATED.get(field, ())
+
+
+def _ids_of_given(texts: pd.Series, assay: pd.Series | None) -> np.ndarray:
+    """Hashes of given captions: case, punctuation and a prefix of the assay make no difference."""
+    if assay is not None:
+        texts = pd.Series(
+            [_without_prefix(t, a) for t, a in zip(texts, assay, strict=True)], dtype=object
+        )
+    codes, distinct = pd.factorize(texts)
+    ids = [_hash(" ".join(re.sub(r"[^\w+]+", " ", text.lower()).split())) for text in distinct]
+    return np.array(ids, dtype=object)[codes]
+
+
+def _prefix_assay(captions: np.ndarray, assays: np.ndarray) -> np.ndarray:
+    prefixed = [
+        f"{assay}: {_without_prefix(text, assay)}" if text and _is_of_one_cell(assay) else text
+        for text, assay in zip(captions, assays, strict=True)
+    ]
+    return np.array(prefixed, dtype=object)
+
+
+def _without_prefix(text: str, assay: str | None) -> str:
+    """The caption without the prefix that it may already have."""
+    if not _is_of_one_cell(assay) or not text.lower().startswith(f"{assay}:".lower()):
+        return text
+    return text[len(f"{assay}:") :].lstrip() or text
+
+
+def _is_of_one_cell(assay: str | None) -> bool:
+    return isinstance(assay, str) and STUDY_LEVEL not in assay
+
+
+def _word_distinct(facts: pd.Series, template: np.ndarray, names: np.ndarray) -> np.ndarray:
+    codes, distinct_facts = pd.factorize(facts)
+    pairs, pair_of_cell = np.unique(codes * len(names) + template, return_inverse=True)
+    read = [json.loads(text) for text in distinct_facts]
+    texts = [render(names[pair % len(names)], read[pair // len(names)]) for pair in pairs]
+    return np.array(texts, dtype=object)[pair_of_cell]
 
 
 def _as_json(facts: Mapping[str, str]) -> str:
@@ -114,7 +217,3 @@ def _as_json(facts: Mapping[str, str]) -> str:
 
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _article(noun: str) -> str:
-    return "an" if noun[:1].lower() in "aeiou" else "a"

@@ -51,6 +51,7 @@ def measure_genes(
     min_cells: int,
     n_top_genes: int,
     scratch: Path,
+    in_all_sources: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Return ``GeneStatsSchema`` over the cells of the stream.
 
@@ -69,6 +70,9 @@ def measure_genes(
         doi:10.1038/nbt.3192), ranked within the mask.
     scratch
         Folder for temporary files.
+    in_all_sources
+        bool ``(n_vars,)``: genes that every source file has; the others are outside of the mask,
+        because a missing gene is not a gene without counts. None: all.
     """
     n_vars = len(gene_ids)
     n_cells, total = np.zeros(n_vars, np.int64), np.zeros(n_vars, np.int64)
@@ -94,6 +98,8 @@ def measure_genes(
     mean = first / max(n_obs, 1)
     variance = np.maximum(second / max(n_obs, 1) - mean**2, 0) * (n_obs / max(n_obs - 1, 1))
     in_mask = n_cells >= min_cells
+    if in_all_sources is not None:
+        in_mask &= in_all_sources
     return pd.DataFrame(
         {
             "gene_id": gene_ids.to_numpy(dtype=object),

@@ -13,8 +13,11 @@ import pandas as pd
 from adata_assets.errors import InputError
 from adata_assets.spec import DatasetSpec
 
+# keys.batch may name this label, which is learnt from the train cells, instead of a column.
+DEPTH_MODE = "depth_mode"
 
-def resolve_keys(source_obs: pd.DataFrame, spec: DatasetSpec, path: Path) -> dict[str, str | None]:
+
+def resolve_keys(source_obs: pd.DataFrame, spec: DatasetSpec, label: str) -> dict[str, str | None]:
     """Return the obs column behind each key: the named one, else the CELLxGENE name if it is there.
 
     Raises
@@ -26,22 +29,25 @@ def resolve_keys(source_obs: pd.DataFrame, spec: DatasetSpec, path: Path) -> dic
     found: dict[str, str | None] = {}
     for key in ("batch", "group", "caption", "cell_type", "instrument", "totals"):
         named = getattr(spec.keys, key)
+        if key == "batch" and named == DEPTH_MODE:
+            found[key] = named
+            continue
         if named is not None and named not in source_obs:
             raise InputError(
-                f"{path.name}: keys.{key} names the obs column {named!r}, which is not there; "
+                f"{label}: keys.{key} names the obs column {named!r}, which is not there; "
                 f"obs columns are {list(source_obs.columns)}"
             )
         default = usual.get(key)
         found[key] = named or (default if default in source_obs else None)
     if spec.splits.split_by == "group" and found["group"] is None:
         raise InputError(
-            f"{path.name}: splits.split_by is group, but there is no group column: set keys.group "
+            f"{label}: splits.split_by is group, but there is no group column: set keys.group "
             f"to one of {list(source_obs.columns)}, or splits.split_by to cell"
         )
     return found
 
 
-def require_ids(source_obs: pd.DataFrame, path: Path) -> pd.Series:
+def require_ids(source_obs: pd.DataFrame, path: str | Path) -> pd.Series:
     """Return the obs names as text.
 
     Raises
@@ -49,19 +55,19 @@ def require_ids(source_obs: pd.DataFrame, path: Path) -> pd.Series:
     InputError
         If there are no cells, or names repeat, are empty or begin with what readers reserve.
     """
-    ids = pd.Series(source_obs.index.astype(str), dtype=object)
+    ids, name = pd.Series(source_obs.index.astype(str), dtype=object), Path(path).name
     if not len(ids):
-        raise InputError(f"{path.name} holds no cells")
+        raise InputError(f"{name} holds no cells")
     repeated = ids[ids.duplicated(keep=False)]
     if len(repeated):
         raise InputError(
-            f"{path.name}: {len(repeated)} cells share their obs name with another one "
+            f"{name}: {len(repeated)} cells share their obs name with another one "
             f"(e.g. {repeated.unique()[:3].tolist()}); make obs_names unique before anything is "
             "lost (adata.obs_names_make_unique())"
         )
     if (prefixed := ids[ids.str.startswith("omics:") | (ids == "")]).size:
         raise InputError(
-            f"{path.name}: obs names must not be empty or begin with 'omics:', which readers of "
+            f"{name}: obs names must not be empty or begin with 'omics:', which readers of "
             f"the dataset reserve; found {prefixed.iloc[0]!r} at row {prefixed.index[0]}"
         )
     return ids

@@ -1,29 +1,31 @@
-"""The second pass over a raw file: its counts in dataset order."""
+"""The second pass over the raw files: their counts in dataset order."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from adata_assets.annotation.annotate import place_of
-from adata_assets.annotation.counts import open_counts_reading
+from adata_assets.annotation.counts import CountsPlace
+from adata_assets.annotation.raw_cells import RawCounts, load_raw_cells
 from adata_assets.annotation.store import OBS, read_genes, read_in_order, read_positions
 from adata_assets.artefact import Artefact, hash_of
 from adata_assets.matrix.counts import CountsSummary, write_counts
+from adata_assets.sources.raw import RawFile
 from adata_assets.tables import read_table
 
 COUNTS = "counts.zarr"
 
 
 def write_ordered_counts(
-    raw: Path, annotated: Artefact, folder: Path, *, scratch: Path
+    files: Sequence[RawFile], annotated: Artefact, folder: Path, *, scratch: Path
 ) -> CountsSummary:
     """Write ``counts.zarr`` into ``folder``.
 
     Parameters
     ----------
-    raw
-        The file that ``annotated`` was made from.
+    files
+        The raw files that ``annotated`` was made from.
     annotated
         The ``annotated_obs`` artefact.
 
@@ -41,16 +43,21 @@ def write_ordered_counts(
     totals = None
     if annotated.metadata["keys"]["totals"]:
         totals = read_table(tables / OBS, ["total_counts_source"])["total_counts_source"].to_numpy()
-    place = place_of(dict(annotated.metadata))
-    with open_counts_reading(raw, place, totals=totals, scratch=scratch) as blocks:
-        summary = write_counts(
-            blocks,
-            position=read_positions(tables),
-            gene_index=genes.gene_index,
-            n_genes=len(genes.var),
-            path=folder / COUNTS,
-            scratch=scratch,
-        )
+    counts = RawCounts(
+        load_raw_cells(files),
+        [CountsPlace(**place) for place in annotated.metadata["counts"]],
+        annotated.metadata["n_features"],
+        totals=totals,
+        scratch=scratch,
+    )
+    summary = write_counts(
+        counts,
+        position=read_positions(tables),
+        gene_index=genes.gene_index,
+        n_genes=len(genes.var),
+        path=folder / COUNTS,
+        scratch=scratch,
+    )
     names = [read_in_order(tables, "sample_idx"), genes.var["gene_id"]]
     content = hash_of([summary.content_hash, *(hash_of("\n".join(ids)) for ids in names)])
     return replace(summary, content_hash=content)

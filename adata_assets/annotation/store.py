@@ -5,6 +5,7 @@ Belongs here: file names and slices of the dataset order. Files are in source or
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,17 +20,20 @@ from adata_assets.tables import find_rows, read_rows, read_table, write_table
 OBS = "obs.parquet"
 SOURCE_OBS = "source_obs.parquet"
 VAR = "var.parquet"
-LEDGER = "ledger.parquet"
+HARMONISED = "harmonised.parquet"
+HARMONISATION = "harmonisation.parquet"
+GENE_REPORT = "gene_report.parquet"
 GENE_INDEX = "gene_index.npy"
 
 
 def write_annotated(annotated: AnnotatedObs, folder: Path) -> None:
     """Write all tables into an empty folder."""
     write_table(annotated.obs, folder / OBS)
-    source_obs = annotated.source_obs.reset_index(drop=True)
-    write_table(source_obs.set_axis(source_obs.columns.astype(str), axis=1), folder / SOURCE_OBS)
+    write_table(annotated.source_obs, folder / SOURCE_OBS)
     write_table(annotated.genes.var, folder / VAR)
-    write_table(annotated.ledger, folder / LEDGER)
+    write_table(annotated.harmonised.table, folder / HARMONISED)
+    write_table(annotated.harmonised.report, folder / HARMONISATION)
+    write_table(annotated.gene_report, folder / GENE_REPORT)
     np.save(folder / GENE_INDEX, annotated.genes.gene_index, allow_pickle=False)
 
 
@@ -64,10 +68,29 @@ def read_arrow_in_order(
     return table[column].take(order[start:stop])
 
 
-def read_cells(folder: Path, start: int, stop: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return ``ObsSchema`` rows and source obs of cells ``start … stop`` of the dataset order."""
+@dataclass(frozen=True)
+class Cells:
+    """The obs tables of some cells, all in the same order.
+
+    Attributes
+    ----------
+    obs
+        ``ObsSchema`` rows.
+    source_obs
+        The files' own columns.
+    harmonised
+        The columns beside them.
+    """
+
+    obs: pd.DataFrame
+    source_obs: pd.DataFrame
+    harmonised: pd.DataFrame
+
+
+def read_cells(folder: Path, start: int, stop: int) -> Cells:
+    """Return the tables of cells ``start … stop`` of the dataset order."""
     rows = find_rows(folder / OBS, "position", start, stop)
-    return read_rows(folder / OBS, rows), read_rows(folder / SOURCE_OBS, rows)
+    return Cells(*(read_rows(folder / name, rows) for name in (OBS, SOURCE_OBS, HARMONISED)))
 
 
 def read_facts(folder: Path, start: int, stop: int) -> pd.DataFrame:

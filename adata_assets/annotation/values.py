@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+import numpy as np
 import pandas as pd
 
 MISSING = frozenset(
@@ -20,11 +21,21 @@ def clean_values(column: pd.Series) -> pd.Series:
     --------
     >>> clean_values(pd.Series(["B", "nan", "Unknown", None])).tolist()
     ['B', None, None, None]
+    >>> clean_values(pd.Series([63.0, None, 0.5])).tolist()
+    ['63', None, '0.5']
     """
-    codes, values = pd.factorize(column.astype(object))
-    texts = [clean_text(str(value)) for value in values]
-    cleaned = [*(None if text.lower() in MISSING else text for text in texts), None]
-    return pd.Series([cleaned[code] for code in codes], index=column.index, dtype=object)
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        codes, values = column.cat.codes.to_numpy(), column.cat.categories
+    else:
+        codes, values = pd.factorize(column.astype(object))
+    # A missing value has code -1, which is the last entry.
+    cleaned = np.full(len(values) + 1, None, dtype=object)
+    for place, value in enumerate(values):
+        # Numbers become floats beside a missing value; an age is 63, not 63.0.
+        is_whole = isinstance(value, float) and value.is_integer()
+        text = clean_text(str(int(value) if is_whole else value))
+        cleaned[place] = None if text.lower() in MISSING else text
+    return pd.Series(cleaned[codes], index=column.index, dtype=object)
 
 
 def clean_text(text: str) -> str:

@@ -1,4 +1,4 @@
-"""``annotated_obs``: one row per raw cell, kept or removed with a reason; genes; the ledger."""
+"""``annotated_obs``: one row per raw cell, kept or left out with a reason; the gene table."""
 
 import dagster as dg
 
@@ -19,11 +19,17 @@ STAGE = "annotated_obs"
 READS = (
     "species",
     "keys",
+    "counts",
+    "subset",
     "qc",
+    "harmonise",
+    "captions",
     "on_missing_caption",
     "splits",
     "format",
     "seed",
+    "publish_obs",
+    "drop_obs",
 )
 
 
@@ -38,7 +44,7 @@ def build_annotated_obs(spec: DatasetSpec) -> dg.AssetsDefinition:
             version=version,
             kinds=["parquet"],
             description="One row per raw cell: quality, caption, split, place in the dataset order; "
-            "removed cells carry the rule and the value. Learns nothing from other cells.",
+            "cells that are left out carry the rule and the value. Learns from train cells only.",
             columns=column_schema(ObsSchema),
             dagster_type=artefact_type("obs.parquet", ObsSchema),
         ),
@@ -49,11 +55,13 @@ def build_annotated_obs(spec: DatasetSpec) -> dg.AssetsDefinition:
     ) -> dg.Output[Artefact]:
         from adata_assets.annotation.annotate import annotate
         from adata_assets.annotation.store import write_annotated
-        from adata_assets.sources.files import SourceFile, unchanged
+        from adata_assets.sources.raw import read_raw_files, unchanged
 
         store = storage.open()
-        with unchanged(SourceFile(**raw_h5ad.metadata)) as path:
-            annotated = annotate(path, spec, scratch=store.scratch)
+        with unchanged(read_raw_files(raw_h5ad)) as files:
+            annotated = annotate(
+                files, spec, scratch=store.scratch, cache=store.cache(spec.dataset_id, "accessions")
+            )
         for warning in annotated.warnings:
             context.log.warning(warning)
         with store.draft(spec.dataset_id, STAGE, code_version=version, inputs=[raw_h5ad]) as draft:
@@ -64,7 +72,9 @@ def build_annotated_obs(spec: DatasetSpec) -> dg.AssetsDefinition:
             n_raw=len(annotated.obs),
             n_obs=sum(annotated.facts["split_sizes"].values()),
             split_sizes=annotated.facts["split_sizes"],
-            ledger=dg.MetadataValue.md(annotated.ledger.to_markdown(index=False)),
+            genes=dg.MetadataValue.md(annotated.gene_report.to_markdown(index=False)),
+            harmonised=dg.MetadataValue.md(annotated.harmonised.report.to_markdown(index=False)),
+            values=dg.MetadataValue.json(annotated.facts["values"]),
         )
 
     return annotated_obs

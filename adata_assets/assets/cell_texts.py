@@ -13,7 +13,7 @@ from adata_assets.assets.stage import (
 )
 from adata_assets.checks import artefact_type, column_schema
 from adata_assets.resources import StorageResource
-from adata_assets.schemas.chunked import CellTextSchema
+from adata_assets.schemas.chunked import cell_text_schema
 from adata_assets.spec import DatasetSpec
 
 STAGE = "cell_texts"
@@ -22,7 +22,10 @@ TABLE = "cell_texts.parquet"
 
 def build_cell_texts(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     """Build the asset that writes the cell sentences."""
-    version = code_version("1", read_fields(spec, "sentences"))
+    schema = cell_text_schema(spec.sentences.keys)
+    # Only labels are drawn: without them the seed changes nothing.
+    drawn_by = ("seed",) if len(spec.sentences.keys) > 2 else ()
+    version = code_version("1", read_fields(spec, "sentences", *drawn_by))
 
     @dg.asset(
         **asset_options(
@@ -31,9 +34,9 @@ def build_cell_texts(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.A
             version=version,
             kinds=["parquet"],
             description="Gene symbols of each cell by falling expression; expressed genes only.",
-            columns=column_schema(CellTextSchema),
+            columns=column_schema(schema),
             partitions_def=chunks,
-            dagster_type=artefact_type(TABLE, CellTextSchema),
+            dagster_type=artefact_type(TABLE, schema),
         ),
         ins={stage: upstream(spec, stage) for stage in ("annotated_obs", "counts", "gene_stats")},
     )
@@ -52,12 +55,9 @@ def build_cell_texts(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.A
         with storage.open().draft(
             spec.dataset_id, STAGE, context.partition_key, code_version=version, inputs=inputs
         ) as draft:
-            table = build_chunk_texts(chunk, *inputs, max_genes=spec.sentences.length)
-            write_table(table, draft.folder / TABLE)
-            draft.metadata |= {
-                "n_genes_min": int(table["n_genes"].min()),
-                "n_genes_max": int(table["n_genes"].max()),
-            }
+            texts = build_chunk_texts(chunk, *inputs, rules=spec.sentences, seed=spec.seed)
+            write_table(texts.table, draft.folder / TABLE)
+            draft.metadata |= texts.facts
         return to_output(draft.committed, n_obs=chunk.n_obs, **draft.metadata)
 
     return cell_texts

@@ -20,7 +20,9 @@ STAGE = "chunk_files"
 def build_chunk_files(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     """Build the asset that writes the two files of every chunk."""
     names = [embedder.name for embedder in spec.embedders]
-    version = code_version("1", {"embeddings": names, **read_fields(spec, "publish_obs", "title")})
+    version = code_version(
+        "1", {"embeddings": names, **read_fields(spec, "publish_obs", "drop_obs", "title")}
+    )
     inputs = ["annotated_obs", "counts", *(f"embeddings/{name}" for name in names)]
 
     @dg.asset(

@@ -32,7 +32,7 @@ def build_counts(spec: DatasetSpec) -> dg.AssetsDefinition:
         storage: StorageResource, raw_h5ad: Artefact, annotated_obs: Artefact
     ) -> dg.Output[Artefact]:
         from adata_assets.annotation.order import write_ordered_counts
-        from adata_assets.sources.files import SourceFile, unchanged
+        from adata_assets.sources.raw import read_raw_files, unchanged
 
         store = storage.open()
         with (
@@ -42,9 +42,11 @@ def build_counts(spec: DatasetSpec) -> dg.AssetsDefinition:
                 code_version=version,
                 inputs=[raw_h5ad, annotated_obs],
             ) as draft,
-            unchanged(SourceFile(**raw_h5ad.metadata)) as path,
+            unchanged(read_raw_files(raw_h5ad)) as files,
         ):
-            summary = write_ordered_counts(path, annotated_obs, draft.folder, scratch=store.scratch)
+            summary = write_ordered_counts(
+                files, annotated_obs, draft.folder, scratch=store.scratch
+            )
             draft.metadata |= vars(summary)
             draft.data_version = summary.content_hash
         return to_output(draft.committed, **draft.metadata)

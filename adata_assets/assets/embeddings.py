@@ -48,7 +48,8 @@ def build_embeddings(
         counts: Artefact,
         model: Artefact,
     ) -> dg.Output[Artefact]:
-        from adata_assets.embedders.apply import embed_chunk, load_frozen
+        from adata_assets.embedders.base.apply import embed_chunk, read_chunk
+        from adata_assets.embedders.base.model import load_frozen
         from adata_assets.tables import write_table
 
         chunk = chunk_of(context, annotated_obs)
@@ -59,8 +60,8 @@ def build_embeddings(
             code_version=version,
             inputs=[annotated_obs, counts, model],
         ) as draft:
-            arrays = load_frozen(model)
-            table = embed_chunk(embedder, arrays, chunk, annotated_obs, counts)
+            cells = read_chunk(chunk, annotated_obs, counts)
+            table = embed_chunk(embedder, load_frozen(model), cells)
             write_table(table, draft.folder / TABLE)
             draft.metadata |= {
                 "method": embedder_spec.method,

@@ -1,4 +1,4 @@
-"""``gene_stats``: what each gene looks like over the train cells, and which genes vary most."""
+"""``gene_stats``: what each gene looks like over the train cells: variable genes and markers."""
 
 import dagster as dg
 
@@ -20,7 +20,11 @@ STAGE = "gene_stats"
 
 def build_gene_stats(spec: DatasetSpec) -> dg.AssetsDefinition:
     """Build the asset of gene statistics."""
-    version = code_version("1", read_fields(spec, "min_cells", "n_top_genes"))
+    has_markers = len(spec.sentences.keys) > 2
+    reads = read_fields(spec, "min_cells", "n_top_genes")
+    # Other settings of the sentences change nothing here.
+    reads |= {"n_markers": spec.sentences.n_markers} if has_markers else {}
+    version = code_version("2", reads)
 
     @dg.asset(
         **asset_options(
@@ -40,7 +44,8 @@ def build_gene_stats(spec: DatasetSpec) -> dg.AssetsDefinition:
     def gene_stats(
         storage: StorageResource, annotated_obs: Artefact, counts: Artefact
     ) -> dg.Output[Artefact]:
-        from adata_assets.annotation.train import measure_train_genes
+        from adata_assets.annotation.markers import MARKERS
+        from adata_assets.annotation.train import measure_train_genes, rank_train_markers
         from adata_assets.tables import write_table
 
         store = storage.open()
@@ -53,6 +58,15 @@ def build_gene_stats(spec: DatasetSpec) -> dg.AssetsDefinition:
             stats = measure_train_genes(annotated_obs, counts, spec, scratch=store.scratch)
             write_table(stats, draft.folder / "gene_stats.parquet")
             draft.metadata["n_variable"] = int((stats["hvg_rank"] >= 0).sum())
+            if has_markers:
+                markers = rank_train_markers(
+                    annotated_obs,
+                    counts,
+                    stats["in_mask"].to_numpy(),
+                    n_markers=spec.sentences.n_markers,
+                )
+                write_table(markers, draft.folder / MARKERS)
+                draft.metadata["n_markers"] = len(markers)
         return to_output(draft.committed, n_vars=len(stats), **draft.metadata)
 
     return gene_stats

@@ -47,6 +47,7 @@ def build_hf_splits(spec: DatasetSpec) -> dg.AssetsDefinition:
         ),
         ins={
             "annotated_obs": upstream(spec, "annotated_obs"),
+            "ledger": upstream(spec, "ledger"),
             "cell_texts": upstream(spec, "cell_texts", collect=True),
             "share_links": upstream(spec, "share_links", collect=True),
         },
@@ -54,13 +55,14 @@ def build_hf_splits(spec: DatasetSpec) -> dg.AssetsDefinition:
     def hf_splits(
         storage: StorageResource,
         annotated_obs: Artefact,
+        ledger: Artefact,
         cell_texts: Mapping[str, Artefact],
         share_links: Mapping[str, Artefact],
     ) -> dg.Output[Artefact]:
         from adata_assets.hub.splits import CARD, ReleaseInputs, write_hf_splits
 
         store = storage.open()
-        inputs = ReleaseInputs(annotated_obs, cell_texts, share_links)
+        inputs = ReleaseInputs(annotated_obs, ledger, cell_texts, share_links)
         with store.draft(spec.dataset_id, STAGE, code_version=version, inputs=inputs.all) as draft:
             draft.metadata |= write_hf_splits(spec, inputs, draft.folder)
         done = draft.committed

@@ -25,7 +25,8 @@ def build_model(spec: DatasetSpec, embedder_spec: EmbedderSpec) -> dg.AssetsDefi
     embedder = load_embedder(embedder_spec)
     stage = f"models/{embedder_spec.name}"
     version = code_version(
-        embedder.version, {"method": embedder_spec.method, **embedder_spec.settings}
+        embedder.version,
+        {"method": embedder_spec.method, "seed": spec.seed, **embedder_spec.settings},
     )
 
     @dg.asset(
@@ -33,7 +34,7 @@ def build_model(spec: DatasetSpec, embedder_spec: EmbedderSpec) -> dg.AssetsDefi
             spec,
             stage,
             version=version,
-            kinds=["numpy"],
+            kinds=["safetensors"],
             description=f"What {embedder_spec.method} learnt from the train cells; every chunk uses it.",
         ),
         ins={stage: upstream(spec, stage) for stage in ("annotated_obs", "counts", "gene_stats")},
@@ -41,14 +42,15 @@ def build_model(spec: DatasetSpec, embedder_spec: EmbedderSpec) -> dg.AssetsDefi
     def model(
         storage: StorageResource, annotated_obs: Artefact, counts: Artefact, gene_stats: Artefact
     ) -> dg.Output[Artefact]:
-        from adata_assets.embedders.apply import MODEL, fit_embedder, save_model
+        from adata_assets.embedders.base.apply import fit_embedder
+        from adata_assets.embedders.base.model import save_model
 
         inputs = [annotated_obs, counts, gene_stats]
         with storage.open().draft(
             spec.dataset_id, stage, code_version=version, inputs=inputs
         ) as draft:
-            arrays = fit_embedder(embedder, *inputs)
-            draft.data_version = save_model(arrays, draft.folder / MODEL)
+            found = fit_embedder(embedder, *inputs, seed=spec.seed)
+            draft.data_version = save_model(found, draft.folder)
             draft.metadata |= {"method": embedder_spec.method, "version": embedder.version}
         return to_output(draft.committed, model_hash=draft.data_version, **draft.metadata)
 

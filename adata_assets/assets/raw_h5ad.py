@@ -1,4 +1,4 @@
-"""``raw_h5ad``: the raw file, found, safe to open and pinned by its hash."""
+"""``raw_h5ad``: the raw files, found or fetched, safe to open and pinned by their hashes."""
 
 from pathlib import Path
 
@@ -6,17 +6,19 @@ import dagster as dg
 
 from adata_assets.artefact import Artefact
 from adata_assets.assets.source import seen_source
-from adata_assets.assets.stage import asset_options, code_version, key_of, read_fields, to_output
+from adata_assets.assets.stage import asset_options, code_version, key_of, to_output
 from adata_assets.resources import StorageResource
-from adata_assets.sources.files import locate_source, look_at_source, require_sha256
+from adata_assets.sources.opening import open_sources
 from adata_assets.spec import DatasetSpec
 
 STAGE = "raw_h5ad"
 
 
 def build_raw_h5ad(spec: DatasetSpec, folder: Path | None) -> dg.AssetsDefinition:
-    """Build the asset that pins the raw file."""
-    version = code_version("1", read_fields(spec, "sha256"))
+    """Build the asset that pins the raw files."""
+    sources = open_sources(spec, folder)
+    reads = [[name, one.uri, one.spec.sha256, one.spec.query] for name, one in sources.items()]
+    version = code_version("2", {"sources": reads})
 
     @dg.asset(
         **asset_options(
@@ -24,7 +26,8 @@ def build_raw_h5ad(spec: DatasetSpec, folder: Path | None) -> dg.AssetsDefinitio
             STAGE,
             version=version,
             kinds=["h5ad"],
-            description="The raw file, used in place: safe to open, pinned by the hash of its content.",
+            description="The raw files, those of this machine used in place, others fetched once: "
+            "safe to open, pinned by the hash of their content.",
         ),
         deps=[key_of(spec, "source")],
     )
@@ -33,21 +36,32 @@ def build_raw_h5ad(spec: DatasetSpec, folder: Path | None) -> dg.AssetsDefinitio
     ) -> dg.Output[Artefact]:
         from adata_assets.matrix.safe import require_safe_h5ad
         from adata_assets.share import require_share_store
+        from adata_assets.sources.pinning import (
+            content_version,
+            look_at_sources,
+            pin_sources,
+            seen_version,
+        )
 
         store = storage.open()
         # A store that cannot work with this root is told now, not after hours of work.
         require_share_store(spec, store)
-        known = store.find(spec.dataset_id, STAGE)
-        file = look_at_source(
-            locate_source(spec.source, folder=folder), known.metadata if known else None
-        )
-        require_sha256(file, spec.sha256)
-        require_safe_h5ad(Path(file.path))
+        earlier = store.find(spec.dataset_id, STAGE)
+        sightings = look_at_sources(sources, earlier)
         with store.draft(spec.dataset_id, STAGE, code_version=version) as draft:
-            draft.metadata |= vars(file)
-            draft.data_version = file.sha256
+            files = pin_sources(
+                sources, sightings, earlier=earlier, folder=draft.folder, scratch=store.scratch
+            )
+            for file in files:
+                require_safe_h5ad(draft.folder / file.file if file.file else Path(file.path))
+            draft.metadata |= {"files": [vars(file) for file in files]}
+            draft.data_version = content_version(files)
         # The next scheduled look at the source must not take this content for new.
-        context.log_event(seen_source(spec, file.sha256))
-        return to_output(draft.committed, source=file.path, source_bytes=file.n_bytes)
+        context.log_event(seen_source(spec, seen_version(sightings)))
+        return to_output(
+            draft.committed,
+            source=", ".join(file.uri for file in files),
+            source_bytes=sum(file.n_bytes for file in files),
+        )
 
     return raw_h5ad

@@ -1,4 +1,4 @@
-"""``source``: the raw file where it lives, observed but never touched."""
+"""``source``: the raw files where they live, observed but never touched."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,8 @@ import dagster as dg
 
 from adata_assets.assets.stage import key_of
 from adata_assets.resources import StorageResource
-from adata_assets.sources.files import locate_source, look_at_source
+from adata_assets.sources.opening import open_sources
+from adata_assets.sources.pinning import look_at_sources, seen_version
 from adata_assets.spec import DatasetSpec
 
 STAGE = "source"
@@ -27,12 +28,20 @@ def build_source(spec: DatasetSpec, folder: Path | None) -> Any:
     ----------
     folder
         Where relative paths of the YAML begin.
+
+    Raises
+    ------
+    InputError
+        If an address is none, or carries a secret.
     """
+    # Before anything of the spec becomes metadata: an address may carry a secret.
+    sources = open_sources(spec, folder)
 
     @dg.observable_source_asset(
         key=key_of(spec, STAGE),
         group_name=spec.dataset_id,
-        description=f"The raw file as it is where it lives: {spec.source}",
+        description="The raw cells where they live: "
+        + ", ".join(source.uri for source in sources.values()),
         tags={"stage": STAGE},
         metadata={
             SPEC: dg.MetadataValue.json(spec.model_dump(mode="json")),
@@ -44,9 +53,6 @@ def build_source(spec: DatasetSpec, folder: Path | None) -> Any:
     )
     def source(storage: StorageResource) -> dg.DataVersion:
         raw = storage.open().find(spec.dataset_id, "raw_h5ad")
-        known = raw.metadata if raw else None
-        return dg.DataVersion(
-            look_at_source(locate_source(spec.source, folder=folder), known).sha256
-        )
+        return dg.DataVersion(seen_version(look_at_sources(sources, raw)))
 
     return source

@@ -34,7 +34,6 @@ def write_chunk_files(
 ) -> dict[str, Any]:
     """Write ``chunk.h5ad`` and ``chunk.zarr.zip``; return what the h5ad says about itself."""
     tables = annotated.local(OBS).parent
-    obs, source_obs = read_cells(tables, chunk.start, chunk.stop)
     about = {
         "dataset_id": spec.dataset_id,
         "title": spec.title,
@@ -46,11 +45,11 @@ def write_chunk_files(
     }
     adata = build_chunk_adata(
         open_counts(counts.local(COUNTS)).rows(chunk.start, chunk.stop),
-        obs,
-        source_obs,
+        read_cells(tables, chunk.start, chunk.stop),
         read_genes(tables).var,
         {f"X_{name}": _read_vectors(artefact) for name, artefact in embeddings.items()},
         publish_obs=spec.publish_obs,
+        drop_obs=spec.drop_obs,
         about=about,
     )
     write_chunk_h5ad(adata, folder / H5AD)

@@ -1,7 +1,7 @@
 """``adata_assets.AdataDataset``: a dataset's YAML becomes the assets of one dataset.
 
-Belongs here: reading the YAML into a ``DatasetSpec`` and keeping what only the file's header
-tells, the number of raw cells. The spec itself is plain pydantic.
+Belongs here: reading the YAML into a ``DatasetSpec`` and keeping what only the headers
+of the sources tell, the number of raw cells. The spec itself is plain pydantic.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError, create_model
 
 from adata_assets.components.dataset_defs import build_dataset_defs
 from adata_assets.errors import InputError
-from adata_assets.sources.files import locate_source
+from adata_assets.sources.opening import open_sources
 from adata_assets.spec import DatasetSpec, Frozen
 
 
@@ -80,18 +80,14 @@ class AdataDataset(dg.StateBackedComponent):
         )
 
     def write_state_to_path(self, state_path: Path) -> None:
-        """Write what the source's header tells: the number of raw cells."""
-        from adata_assets.matrix.header import count_obs
-
-        state = {}
-        if self.spec.chunks.size is not None:
-            path = locate_source(self.spec.source, folder=self.folder)
-            state["n_raw"] = count_obs(path)
+        """Write what the headers of the sources tell: the number of raw cells."""
+        n_raw = self._count_raw()
+        state = {} if n_raw is None else {"n_raw": n_raw}
         state_path.parent.mkdir(parents=True, exist_ok=True)
         state_path.write_text(json.dumps(state))
 
     async def refresh_state(self, project_root: Path) -> str:
-        """Look at the source's header again; keep the last state when it cannot be reached."""
+        """Look at the headers of the sources again; keep the last state when it cannot be reached."""
         from dagster.components.utils.project_paths import get_local_state_path
 
         path = get_local_state_path(self.defs_state_config.key, project_root)
@@ -126,6 +122,6 @@ class AdataDataset(dg.StateBackedComponent):
     def _count_raw(self) -> int | None:
         if self.spec.chunks.size is None:
             return None
-        from adata_assets.matrix.header import count_obs
+        from adata_assets.sources.sizes import count_raw_obs
 
-        return count_obs(locate_source(self.spec.source, folder=self.folder))
+        return count_raw_obs(self.spec, open_sources(self.spec, self.folder))

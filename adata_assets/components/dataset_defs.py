@@ -18,6 +18,7 @@ from adata_assets.assets.embeddings import build_embeddings
 from adata_assets.assets.gene_stats import build_gene_stats
 from adata_assets.assets.hf_release import build_hf_release
 from adata_assets.assets.hf_splits import build_hf_splits
+from adata_assets.assets.ledger import build_ledger_asset
 from adata_assets.assets.models import build_model
 from adata_assets.assets.raw_h5ad import build_raw_h5ad
 from adata_assets.assets.share_links import build_share_links
@@ -50,6 +51,7 @@ def build_dataset_defs(
         build_source(spec, folder),
         build_raw_h5ad(spec, folder),
         build_annotated_obs(spec),
+        build_ledger_asset(spec),
         build_counts(spec),
         build_gene_stats(spec),
         *(build_model(spec, embedder) for embedder in spec.embedders),

@@ -1,16 +1,15 @@
 """What an embedder promises, and how one is found by its name.
 
-Belongs here: the contract and the streams that methods read. A method is a module of this folder
-with a class ``Embedder``; nobody keeps a list of them.
+Belongs here: the contract. A method is a module of this folder with a class ``Embedder``; nobody
+keeps a list of them.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -20,14 +19,9 @@ from adata_assets.spec import EmbedderSpec
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
-    import scipy.sparse as sp
 
-    from adata_assets.matrix.counts import Counts
-
-# Blocks of a fit have edges of their own, so that a fit does not depend on the chunks.
-FIT_BLOCK_NONZEROS = 4_000_000
-_NOT_METHODS = ("contract", "apply")
+    from adata_assets.embedders.base.cells import CellBlock, TrainStream
+    from adata_assets.embedders.base.model import FrozenModel
 
 
 class EmbedderSettings(BaseModel):
@@ -36,100 +30,58 @@ class EmbedderSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-@dataclass(frozen=True)
-class CellBlock:
-    """Some cells in dataset order.
-
-    Attributes
-    ----------
-    counts
-        int32 CSR ``(n_obs, n_vars)`` over all genes.
-    totals
-        ``total_counts_source`` of the cells, ``(n_obs,)``.
-    """
-
-    counts: sp.csr_matrix
-    totals: np.ndarray
-
-    def lognorm(self, genes: np.ndarray) -> np.ndarray:
-        """Return ``log1p(count / total * 1e4)`` of some genes, dense float64 ``(n_obs, n_genes)``."""
-        from adata_assets.annotation.gene_stats import lognorm
-
-        picked = self.counts[:, genes]
-        return lognorm(picked, self.totals).toarray()
-
-
-@dataclass(frozen=True)
-class TrainStream:
-    """The train cells, read block by block; a fit sees nothing else.
-
-    Attributes
-    ----------
-    counts
-        The dataset's counts.
-    totals
-        ``total_counts_source`` in dataset order.
-    n_train
-        Cells ``0 … n_train`` of the dataset order are the train cells.
-    gene_stats
-        ``GeneStatsSchema``.
-    """
-
-    counts: Counts
-    totals: np.ndarray
-    n_train: int
-    gene_stats: pd.DataFrame
-
-    def blocks(self) -> Iterator[CellBlock]:
-        """Yield the train cells in dataset order."""
-        for start, block in self.counts.iter_blocks(
-            0, self.n_train, max_nonzeros=FIT_BLOCK_NONZEROS
-        ):
-            yield CellBlock(block, self.totals[start : start + block.shape[0]])
-
-    def variable_genes(self, n_genes: int) -> np.ndarray:
-        """Return the columns of the highly variable genes, most variable first.
-
-        Raises
-        ------
-        InputError
-            If fewer genes were ranked than are asked for.
-        """
-        ranked = self.gene_stats["hvg_rank"].to_numpy()
-        columns = (ranked >= 0).nonzero()[0]
-        if n_genes > len(columns):
-            raise InputError(
-                f"{n_genes} highly variable genes are asked for, {len(columns)} are ranked: lower "
-                "the embedder's n_genes, or raise n_top_genes"
-            )
-        return columns[ranked[columns].argsort()][:n_genes]
-
-
-@runtime_checkable
-class Embedder(Protocol):
+class Embedder(ABC):
     """One method: fitted once on the train cells, applied to every chunk.
 
-    ``fit`` returns named arrays (no objects), which are stored and hashed; ``embed`` gets them
-    back and returns float32 ``(n_obs, n_dims)``, finite, independent of which cells come together.
+    Attributes
+    ----------
+    version
+        Changes when the same settings and cells would give other values.
+    settings_model
+        What the dataset's YAML may set.
+    reads
+        What it is computed from.
+    role
+        ``control`` for methods that are there to be compared with.
+    citation
+        The work to cite, without a host.
+    extra
+        The extra of this package that brings what the method needs; None: nothing.
+    pool
+        Name of the Dagster pool that its steps share with other heavy ones; None: no pool.
+    tolerance
+        How far two runs of ``embed`` may be apart, relative to the largest value, when cells come
+        in other company or order.
     """
 
     version: ClassVar[str]
-    citation: ClassVar[str | None]
     settings_model: ClassVar[type[EmbedderSettings]]
+    reads: ClassVar[Literal["counts", "lognorm", "given"]]
+    role: ClassVar[Literal["input", "control"]] = "input"
+    citation: ClassVar[str | None] = None
+    extra: ClassVar[str | None] = None
+    pool: ClassVar[str | None] = None
+    tolerance: ClassVar[float] = 1e-6
 
-    def __init__(self, settings: EmbedderSettings) -> None:
+    def __init__(self, settings: Any) -> None:
         """Keep the validated settings."""
+        self.settings = settings
 
     @property
-    def n_dims(self) -> int:
-        """Width of the embedding."""
-        ...
+    @abstractmethod
+    def n_dims(self) -> int | None:
+        """Width of the embedding; None where only the weights tell it."""
 
-    def fit(self, train: TrainStream) -> dict[str, np.ndarray]:
-        """Learn from the train cells; return what is frozen."""
+    @abstractmethod
+    def fit(self, train: TrainStream) -> FrozenModel:
+        """Learn from the train cells, or take what was given; return what is frozen.
 
-    def embed(self, cells: CellBlock, model: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Return the embedding of the cells."""
+        Depends on the dataset order, the settings and the seed alone.
+        """
+
+    @abstractmethod
+    def embed(self, cells: CellBlock, model: FrozenModel) -> np.ndarray:
+        """Return float32 ``(n_obs, n_dims)``, finite, whichever cells come together."""
 
 
 def embedder_names() -> list[str]:
@@ -141,7 +93,9 @@ def embedder_names() -> list[str]:
     True
     """
     return sorted(
-        m.name for m in pkgutil.iter_modules(_folder.__path__) if m.name not in _NOT_METHODS
+        module.name
+        for module in pkgutil.iter_modules(_folder.__path__)
+        if not module.ispkg and module.name != "contract"
     )
 
 
@@ -157,7 +111,7 @@ def load_embedder(spec: EmbedderSpec) -> Embedder:
         raise InputError(
             f"embedder {spec.name!r}: unknown method {spec.method!r}; known: {embedder_names()}"
         )
-    method: Any = importlib.import_module(f"{_folder.__name__}.{spec.method}").Embedder
+    method: type[Embedder] = importlib.import_module(f"{_folder.__name__}.{spec.method}").Embedder
     try:
         return method(method.settings_model(**spec.settings))
     except ValidationError as error:

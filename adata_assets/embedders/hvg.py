@@ -2,40 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from adata_assets.embedders.contract import CellBlock, EmbedderSettings, TrainStream
+from adata_assets.embedders import contract
+from adata_assets.embedders.base.cells import CellBlock, TrainStream
+from adata_assets.embedders.base.model import GENE_IDS, FrozenModel
 
 
-class Settings(EmbedderSettings):
+class Settings(contract.EmbedderSettings):
     """Settings of ``hvg``."""
 
     n_genes: int = Field(200, ge=1, description="number of genes, most variable first")
 
 
-class Embedder:
+class Embedder(contract.Embedder):
     """Values of the highly variable genes, float32 ``(n_obs, n_genes)``."""
 
-    version: ClassVar[str] = "1"
-    citation: ClassVar[str | None] = None
-    settings_model: ClassVar[type[EmbedderSettings]] = Settings
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    version: ClassVar[str] = "2"
+    settings_model: ClassVar[type[contract.EmbedderSettings]] = Settings
+    reads: ClassVar[Literal["counts", "lognorm", "given"]] = "lognorm"
+    settings: Settings
 
     @property
     def n_dims(self) -> int:
         """Width of the embedding."""
         return self.settings.n_genes
 
-    def fit(self, train: TrainStream) -> dict[str, np.ndarray]:
-        """Return the columns of the genes, int64 ``(n_genes,)``."""
-        return {"genes": train.variable_genes(self.settings.n_genes).astype(np.int64)}
+    def fit(self, train: TrainStream) -> FrozenModel:
+        """Return the ids of the genes."""
+        return FrozenModel(facts={GENE_IDS: train.variable_genes(self.settings.n_genes)})
 
-    def embed(self, cells: CellBlock, model: Mapping[str, np.ndarray]) -> np.ndarray:
+    def embed(self, cells: CellBlock, model: FrozenModel) -> np.ndarray:
         """Return the lognorm values of the genes."""
-        return cells.lognorm(model["genes"]).astype(np.float32)
+        return cells.lognorm_of(model.gene_ids).astype(np.float32)

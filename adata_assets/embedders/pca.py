@@ -6,47 +6,48 @@ beyond a block.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from adata_assets.embedders.contract import CellBlock, EmbedderSettings, TrainStream
+from adata_assets.embedders import contract
+from adata_assets.embedders.base.cells import CellBlock, TrainStream
+from adata_assets.embedders.base.model import GENE_IDS, FrozenModel
 from adata_assets.errors import InputError
 
 # Beyond this many genes a full eigen-decomposition takes longer than Lanczos.
 MAX_GENES_OF_EIGH = 3000
+# Dense values of so many cells and 2,000 genes take 33 MB.
+ROWS_AT_ONCE = 2048
 
 
-class Settings(EmbedderSettings):
+class Settings(contract.EmbedderSettings):
     """Settings of ``pca``."""
 
     n_dims: int = Field(50, ge=1, description="number of components")
     n_genes: int = Field(2000, ge=2, description="at most so many genes, most variable first")
 
 
-class Embedder:
+class Embedder(contract.Embedder):
     """Scores of the leading components, float32 ``(n_obs, n_dims)``."""
 
-    version: ClassVar[str] = "1"
-    citation: ClassVar[str | None] = None
-    settings_model: ClassVar[type[EmbedderSettings]] = Settings
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    version: ClassVar[str] = "2"
+    settings_model: ClassVar[type[contract.EmbedderSettings]] = Settings
+    reads: ClassVar[Literal["counts", "lognorm", "given"]] = "lognorm"
+    settings: Settings
 
     @property
     def n_dims(self) -> int:
         """Width of the embedding."""
         return self.settings.n_dims
 
-    def fit(self, train: TrainStream) -> dict[str, np.ndarray]:
+    def fit(self, train: TrainStream) -> FrozenModel:
         """Return genes, their means and the components.
 
         Returns
         -------
-        ``genes`` int64 ``(n_genes,)``, ``means`` float64 ``(n_genes,)``, ``components`` float64
+        ``gene_ids``, ``means`` float64 ``(n_genes,)``, ``components`` float64
         ``(n_dims, n_genes)`` (rows of unit length, largest loading positive) and ``variances``
         float64 ``(n_dims,)`` (ddof 1).
 
@@ -64,38 +65,27 @@ class Embedder:
             )
         total, product = np.zeros(len(genes)), np.zeros((len(genes), len(genes)))
         for cells in train.blocks():
-            for rows in _row_blocks(cells):
-                values = rows.lognorm(genes)
+            for rows in cells.rows(ROWS_AT_ONCE):
+                values = rows.lognorm_of(genes)
                 total += values.sum(axis=0)
                 product += values.T @ values
         means = total / train.n_train
         covariance = (product - train.n_train * np.outer(means, means)) / (train.n_train - 1)
         variances, components = _leading_components(covariance, n_dims)
-        return {
-            "genes": genes.astype(np.int64),
-            "means": means,
-            "components": components,
-            "variances": variances,
-        }
+        arrays = {"means": means, "components": components, "variances": variances}
+        return FrozenModel(arrays, {GENE_IDS: genes})
 
-    def embed(self, cells: CellBlock, model: Mapping[str, np.ndarray]) -> np.ndarray:
+    def embed(self, cells: CellBlock, model: FrozenModel) -> np.ndarray:
         """Return ``(lognorm - means) @ components.T``."""
+        genes, means, components = model.gene_ids, model.arrays["means"], model.arrays["components"]
         scores = [
-            (rows.lognorm(model["genes"]) - model["means"]) @ model["components"].T
-            for rows in _row_blocks(cells)
+            (rows.lognorm_of(genes) - means) @ components.T for rows in cells.rows(ROWS_AT_ONCE)
         ]
         return np.concatenate(scores).astype(np.float32)
 
     @staticmethod
     def _ranked(train: TrainStream) -> int:
         return int((train.gene_stats["hvg_rank"] >= 0).sum())
-
-
-def _row_blocks(cells: CellBlock, n_obs: int = 2048) -> list[CellBlock]:
-    return [
-        CellBlock(cells.counts[i : i + n_obs], cells.totals[i : i + n_obs])
-        for i in range(0, cells.counts.shape[0], n_obs)
-    ]
 
 
 def _leading_components(covariance: np.ndarray, n_dims: int) -> tuple[np.ndarray, np.ndarray]:

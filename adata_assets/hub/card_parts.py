@@ -11,6 +11,7 @@ from adata_assets.hub.card_citations import cite_methods, cite_sources, describe
 from adata_assets.hub.card_facts import describe_embeddings, describe_ledger, describe_splits
 from adata_assets.hub.card_front_matter import front_matter, size_category
 from adata_assets.hub.card_rows import (
+    describe_labels,
     describe_sentence_length,
     explain_dataset_type,
     format_example_row,
@@ -22,6 +23,7 @@ __all__ = [
     "cite_sources",
     "code_blocks",
     "describe_embeddings",
+    "describe_labels",
     "describe_ledger",
     "describe_sentence_length",
     "describe_source",

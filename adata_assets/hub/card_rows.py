@@ -33,7 +33,13 @@ _COLUMNS: tuple[tuple[str | None, str, str], ...] = (
     (None, "sample_idx", "id of the cell; an entry of `adata.obs.index` in the linked file"),
     (None, "cell_sentence_1", "the id of the cell, by which its embedding is looked up"),
     (None, "cell_sentence_2", "gene symbols, separated by spaces, by falling expression"),
-    (None, r"cell_sentence_[1-9]\d*", "a further sentence about the cell"),
+    (
+        None,
+        "cell_sentence_3",
+        "marker genes, of any cell type, that the cell expresses, by falling expression; can "
+        "contain the cell type",
+    ),
+    (None, "cell_sentence_4", "the genes of `cell_sentence_2`; can contain the cell type"),
     (None, "share_link", "address of the `.h5ad` file that holds the cell"),
     (
         None,
@@ -119,6 +125,34 @@ def describe_sentence_length(lengths_max: int, lengths_min: int, asked: int) -> 
             "asked for (sentences.length): materialize cell_texts and hf_splits again"
         )
     return str(asked) if lengths_min == asked else f"at most {asked}"
+
+
+def describe_labels(n_labelled: Mapping[str, int], n_train: int) -> str:
+    """Return what the card says about sentences that contain the cell type.
+
+    Parameters
+    ----------
+    n_labelled
+        For each semantic sentence the number of cells whose cell type stands in it, counted when
+        they were written.
+    n_train
+        Train cells.
+
+    Examples
+    --------
+    >>> describe_labels({"cell_sentence_3": 280}, 560).partition(" It ")[0].partition(": ")[2]
+    'the cell type stands among the genes of `cell_sentence_3` in 280 of the 560 train cells.'
+    """
+    told = [f"{code_span(key)} in {n:,}" for key, n in n_labelled.items() if n]
+    if not told:
+        return ""
+    return (
+        "**Contains the label** (`contains_label`): the cell type stands among the genes of "
+        f"{' and of '.join(told)} of the {n_train:,} train cells. It stands before the first "
+        "marker gene of that type, or first of all. Labels were drawn at random; validation and "
+        "test cells have none. A model that is given these sentences is told the answer: do not "
+        "evaluate on train with them."
+    )
 
 
 def format_example_row(row: Mapping[str, Any], *, max_chars: int = 80) -> str:

@@ -35,7 +35,8 @@ def build_card(
     about
         ``uns['adata_assets']`` of every chunk file.
     n_genes
-        Per chunk ``n_genes_min`` and ``n_genes_max`` of its sentences.
+        Per chunk ``n_genes_min`` and ``n_genes_max`` of its sentences; of semantic ones
+        ``n_labelled``.
     annotated
         Facts of ``annotated_obs``: split sizes, how the cells were split.
     ledger
@@ -60,9 +61,7 @@ def build_card(
     values = {
         "title": spec.title,
         "description": spec.description,
-        "dataset_type_explanation": parts.explain_dataset_type(
-            spec.format, list(example), n_negatives=spec.negatives_per_sample
-        ),
+        "dataset_type_explanation": _explain_rows(spec, list(example), n_genes, annotated),
         "cs_length": parts.describe_sentence_length(
             max(facts["n_genes_max"] for facts in n_genes),
             min(facts["n_genes_min"] for facts in n_genes),
@@ -87,6 +86,33 @@ def build_card(
         "first_split": next(iter(shards)),
     }
     return parts.render_card(front_matter=matter, values=values)
+
+
+def _explain_rows(
+    spec: DatasetSpec,
+    columns: Sequence[str],
+    of_chunks: Sequence[Mapping[str, Any]],
+    annotated: Mapping[str, Any],
+) -> str:
+    text = parts.explain_dataset_type(spec.format, columns, n_negatives=spec.negatives_per_sample)
+    n_train = annotated["split_sizes"].get("train", 0)
+    about_labels = parts.describe_labels(count_labelled(of_chunks), n_train)
+    return f"{text}\n\n{about_labels}" if about_labels else text
+
+
+def count_labelled(of_chunks: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Return for each semantic sentence the cells of all chunks whose cell type stands in it.
+
+    Examples
+    --------
+    >>> count_labelled([{"n_labelled": {"cell_sentence_3": 2}}, {"n_labelled": {"cell_sentence_3": 0}}])
+    {'cell_sentence_3': 2}
+    """
+    total: dict[str, int] = {}
+    for facts in of_chunks:
+        for key, n in facts.get("n_labelled", {}).items():
+            total[key] = total.get(key, 0) + n
+    return total
 
 
 def _dtype(value: Any) -> str:

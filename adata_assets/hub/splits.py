@@ -14,10 +14,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from adata_assets.annotation.annotate import fact_classes
-from adata_assets.annotation.store import LEDGER, OBS, read_arrow_in_order, read_facts
+from adata_assets.annotation.contradictions import fact_classes
+from adata_assets.annotation.ledger import LEDGER
+from adata_assets.annotation.store import OBS, read_arrow_in_order, read_facts
 from adata_assets.artefact import Artefact
-from adata_assets.hub.dataset_card import build_card
+from adata_assets.hub.dataset_card import build_card, count_labelled
 from adata_assets.rows.formats import add_evaluator_columns, build_rows
 from adata_assets.rows.negatives import cell_keys, draw_negatives
 from adata_assets.rows.parquet import ShardInfo, SplitWriter
@@ -33,6 +34,7 @@ class ReleaseInputs:
     """The artefacts of one release; all of one generation."""
 
     annotated: Artefact
+    ledger: Artefact
     cell_texts: Mapping[str, Artefact]
     share_links: Mapping[str, Artefact]
 
@@ -42,6 +44,7 @@ class ReleaseInputs:
         keys = sorted(self.cell_texts)
         return [
             self.annotated,
+            self.ledger,
             *(self.cell_texts[key] for key in keys),
             *(self.share_links[key] for key in keys),
         ]
@@ -56,7 +59,8 @@ def write_hf_splits(spec: DatasetSpec, inputs: ReleaseInputs, folder: Path) -> d
 
     Returns
     -------
-    ``n_rows`` and ``n_bytes`` per split.
+    ``n_rows`` and ``n_bytes`` per split; ``contains_label``, the sentences in which the cell type
+    stands for some train cells.
     """
     chunks = inputs.chunks()
     shards: dict[str, list[ShardInfo]] = {}
@@ -65,20 +69,22 @@ def write_hf_splits(spec: DatasetSpec, inputs: ReleaseInputs, folder: Path) -> d
         shards[split] = _write_split(spec, inputs, split, own, folder)
     first = next(iter(shards.values()))[0]
     example = pq.ParquetFile(folder / first.file_name).read_row_group(0).slice(0, 1).to_pylist()[0]
+    of_texts = [inputs.cell_texts[chunk.partition_key].metadata for chunk in chunks]
     card = build_card(
         spec,
         shards=shards,
         example=example,
         about=[inputs.share_links[chunk.partition_key].metadata["about"] for chunk in chunks],
-        n_genes=[inputs.cell_texts[chunk.partition_key].metadata for chunk in chunks],
+        n_genes=of_texts,
         annotated=inputs.annotated.metadata,
-        ledger=read_table(inputs.annotated.local(LEDGER)),
+        ledger=read_table(inputs.ledger.local(LEDGER)),
     )
     (folder / CARD).write_text(card, encoding="utf-8")
     return {
         "n_rows": {split: sum(s.n_rows for s in found) for split, found in shards.items()},
         "n_bytes": {split: sum(s.n_bytes for s in found) for split, found in shards.items()},
         "example": example,
+        "contains_label": [key for key, n in count_labelled(of_texts).items() if n],
     }
 
 
@@ -135,7 +141,10 @@ class _SplitCells:
         rows = build_rows(
             self._spec.format,
             sample_idx=ids,
-            sentences={"cell_sentence_1": ids, "cell_sentence_2": texts["cell_sentence_2"]},
+            sentences={
+                "cell_sentence_1": ids,
+                **{key: texts[key] for key in self._spec.sentences.keys[1:]},
+            },
             **{kind: pa.repeat(pa.scalar(url), len(ids)) for kind, url in links.items()},
             **given,
         )

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from adata_assets.matrix.block_kernels import is_rising
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -39,6 +41,10 @@ def build_block(values: Array, columns: Array, indptr: Array, n_vars: int) -> cs
     changed.
     """
     block = csr_matrix((values, columns, indptr), shape=(len(indptr) - 1, n_vars))
+    if is_rising(block.indptr, block.indices) and np.count_nonzero(values) == len(values):
+        # Most files are so; scipy would look again, and again in every later step.
+        block.has_canonical_format = True
+        return block
     block.sort_indices()
     if not block.has_canonical_format:
         block.data = widen(block.data)

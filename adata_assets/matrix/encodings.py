@@ -1,4 +1,4 @@
-"""One reader per encoding of a matrix in HDF5: compressed rows, compressed columns, dense.
+"""One reader per encoding of a matrix on disk: compressed rows, compressed columns, dense.
 
 Belongs here: turning what is stored into blocks of rows, in bounded memory. Does not belong here:
 which matrix of a file to read (``source.py``).
@@ -8,16 +8,22 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
-import h5py
 import numpy as np
+import zarr
 from scipy.sparse import csr_matrix
 
 from adata_assets.errors import InputError
+from adata_assets.matrix.block_kernels import find_outside
 from adata_assets.matrix.blocks import Array, build_block, cut_rows, iter_block_edges
+from adata_assets.matrix.gzip_chunks import GzipVector, is_gzip
 from adata_assets.matrix.spill import RowSpill, spill_folder
+from adata_assets.matrix.store import Group, StoredArray
+from adata_assets.matrix.vectors import READ_ERRORS, PlainVector, Vector, iter_pending
+from adata_assets.matrix.zarr_chunks import ZarrVector, require_chunks
 
 _BAND_BYTES = 64 << 20
 _PIECE_VALUES = 1 << 21
@@ -25,7 +31,7 @@ _SPILL_BUCKET_BYTES = 64 << 20
 
 
 class SourceMatrix(ABC):
-    """A matrix of an ``.h5ad`` file, read as blocks of rows.
+    """A matrix of an ``.h5ad`` file or a zarr folder, read as blocks of rows.
 
     Attributes
     ----------
@@ -54,7 +60,7 @@ class SourceMatrix(ABC):
         self.dtype = self.dtype.newbyteorder("=")
 
     def iter_blocks(
-        self, *, max_nonzeros: int = 4_000_000, max_rows: int = 65_536
+        self, *, max_nonzeros: int = 1_000_000, max_rows: int = 65_536
     ) -> Iterator[tuple[int, csr_matrix]]:
         """Yield ``(first row, block)`` over all rows in their order.
 
@@ -78,7 +84,7 @@ class SourceMatrix(ABC):
     def _reading(self, place: str) -> Iterator[None]:
         try:
             yield
-        except (OSError, RuntimeError) as error:
+        except READ_ERRORS as error:
             raise InputError(
                 f"{self.path}, {self.slot}: cannot read {place} ({error}); the file is damaged or "
                 "needs a compression filter that is missing: fetch it again, or write it with gzip"
@@ -91,21 +97,26 @@ class _CompressedMatrix(SourceMatrix):
     major: str
     minor: str
 
-    def __init__(self, path: Path, slot: str, group: h5py.Group, shape: tuple[int, int]) -> None:
-        super().__init__(path, slot, shape, group["data"].dtype)
-        self._data, self._indices = group["data"], group["indices"]
-        self.n_nonzeros = len(self._data)
+    def __init__(self, path: Path, slot: str, group: Group, shape: tuple[int, int]) -> None:
+        parts: list[Any] = [group[name] for name in ("data", "indices", "indptr")]
+        data, indices, indptr = parts
+        super().__init__(path, slot, shape, data.dtype)
+        self._data, self._indices = _vector(data), _vector(indices)
+        self.n_nonzeros = self._data.n_items
         with self._reading("indptr"):
-            self._indptr = np.asarray(group["indptr"][...]).astype(np.int64)
+            self._indptr = np.asarray(indptr[...]).astype(np.int64)
         n_major, self._n_minor = shape if self.encoding == "csr" else shape[::-1]
         self._require_indptr(n_major)
+        for array in (data, indices):
+            if isinstance(array, zarr.Array):
+                require_chunks(path, array, self._indptr)
 
     def _require_indptr(self, n_major: int) -> None:
         where = f"{self.path}, {self.slot}"
         indptr, n_stored = self._indptr, self.n_nonzeros
-        if self._data.shape != self._indices.shape or self._indices.dtype.kind not in "iu":
+        if n_stored != self._indices.n_items or self._indices.dtype.kind not in "iu":
             raise InputError(
-                f"{where}: {n_stored} values but {len(self._indices)} indices of type "
+                f"{where}: {n_stored} values but {self._indices.n_items} indices of type "
                 f"{self._indices.dtype}; write the file again"
             )
         if len(indptr) != n_major + 1:
@@ -125,18 +136,25 @@ class _CompressedMatrix(SourceMatrix):
                 f"values: {self.major} {0 if indptr[0] else n_major - 1} is wrong; write it again"
             )
 
-    def _read(self, low: int, high: int) -> tuple[Array, Array]:
-        with self._reading(f"stored values {low} to {high}, {self.major} {self._major_of(low)} on"):
-            values = self._data[low:high].astype(self.dtype, copy=False)
-            indices = self._indices[low:high]
-        wrong = (indices < 0) | (indices >= self._n_minor)
-        if wrong.any():
-            at = int(np.argmax(wrong))
+    def _iter_ranges(self, ranges: list[tuple[int, int]]) -> Iterator[tuple[Array, Array]]:
+        """Yield values and verified indices of ranges that follow one another."""
+        with closing(iter_pending((self._data, self._indices), ranges)) as pending:
+            for (low, high), found in zip(ranges, pending, strict=True):
+                place = f"stored values {low} to {high}, {self.major} {self._major_of(low)} on"
+                with self._reading(place):
+                    values, indices = found.wait()
+                yield values.astype(self.dtype, copy=False), self._require_indices(low, indices)
+
+    def _require_indices(self, low: int, indices: Array) -> Array:
+        # Compiled for two types only; a larger unsigned one turns negative, which is outside too.
+        signed = indices.astype("i4" if indices.dtype in ("<i4", ">i4") else "i8", copy=False)
+        at = find_outside(signed, self._n_minor)
+        if at >= 0:
             raise InputError(
                 f"{self.path}, {self.slot}: {self.major} {self._major_of(low + at)} names "
                 f"{self.minor} {indices[at]} of {self._n_minor}; write the file again"
             )
-        return values, indices.astype(np.int32, copy=False)
+        return signed.astype(np.int32, copy=False)
 
     def _major_of(self, at: int) -> int:
         return int(np.searchsorted(self._indptr, at, side="right")) - 1
@@ -148,13 +166,14 @@ class CsrMatrix(_CompressedMatrix):
     encoding, major, minor = "csr", "row", "column"
 
     def _iter_blocks(self, max_nonzeros: int, max_rows: int) -> Iterator[tuple[int, csr_matrix]]:
-        edges = iter_block_edges(self._indptr, max_nonzeros=max_nonzeros, max_rows=max_rows)
-        for first, last in edges:
-            low, high = int(self._indptr[first]), int(self._indptr[last])
-            values, columns = self._read(low, high)
+        indptr = self._indptr
+        edges = list(iter_block_edges(indptr, max_nonzeros=max_nonzeros, max_rows=max_rows))
+        ranges = [(int(indptr[first]), int(indptr[last])) for first, last in edges]
+        found = self._iter_ranges(ranges)
+        for (first, last), (low, _), (values, columns) in zip(edges, ranges, found, strict=True):
             yield (
                 first,
-                build_block(values, columns, self._indptr[first : last + 1] - low, self.n_vars),
+                build_block(values, columns, indptr[first : last + 1] - low, self.n_vars),
             )
 
 
@@ -164,7 +183,7 @@ class CscMatrix(_CompressedMatrix):
     encoding, major, minor = "csc", "column", "row"
 
     def __init__(
-        self, path: Path, slot: str, group: h5py.Group, shape: tuple[int, int], scratch: Path
+        self, path: Path, slot: str, group: Group, shape: tuple[int, int], scratch: Path
     ) -> None:
         super().__init__(path, slot, group, shape)
         self._scratch = scratch
@@ -189,9 +208,10 @@ class CscMatrix(_CompressedMatrix):
             rows_per_bucket=-(-self.n_obs // n_buckets) or 1,
             dtype=self.dtype,
         )
-        for low in range(0, self.n_nonzeros, _PIECE_VALUES):
-            high = min(low + _PIECE_VALUES, self.n_nonzeros)
-            values, rows = self._read(low, high)
+        starts = range(0, self.n_nonzeros, _PIECE_VALUES)
+        ranges = [(low, min(low + _PIECE_VALUES, self.n_nonzeros)) for low in starts]
+        found = self._iter_ranges(ranges)
+        for (low, high), (values, rows) in zip(ranges, found, strict=True):
             spill.append(rows, self._columns(low, high), values)
         return spill
 
@@ -206,8 +226,9 @@ class DenseMatrix(SourceMatrix):
 
     encoding = "dense"
 
-    def __init__(self, path: Path, slot: str, dataset: h5py.Dataset) -> None:
-        super().__init__(path, slot, dataset.shape, dataset.dtype)
+    def __init__(self, path: Path, slot: str, dataset: StoredArray) -> None:
+        n_obs, n_vars = dataset.shape
+        super().__init__(path, slot, (n_obs, n_vars), dataset.dtype)
         self._dataset = dataset
         self.n_nonzeros = self.n_obs * self.n_vars
 
@@ -216,7 +237,7 @@ class DenseMatrix(SourceMatrix):
         band_height = self._band_height(height)
         for start in range(0, self.n_obs, band_height):
             with self._reading(f"rows {start} on"):
-                band = self._dataset[start : start + band_height].astype(self.dtype, copy=False)
+                band = np.asarray(self._dataset[start : start + band_height], self.dtype)
             for first in range(0, len(band), height):
                 yield start + first, csr_matrix(band[first : first + height])
 
@@ -227,3 +248,9 @@ class DenseMatrix(SourceMatrix):
         row_bytes = max(1, self.n_vars * self.dtype.itemsize)
         fits = chunk_height * row_bytes <= _BAND_BYTES
         return n_chunks * chunk_height if fits else height
+
+
+def _vector(array: StoredArray) -> Vector:
+    if isinstance(array, zarr.Array):
+        return ZarrVector(array)
+    return GzipVector(array) if is_gzip(array) else PlainVector(array)

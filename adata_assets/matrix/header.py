@@ -1,13 +1,19 @@
-"""What the header of an h5ad file tells without reading its matrices."""
+"""What the header of an h5ad file or zarr folder tells without reading its matrices."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import h5py
-
 from adata_assets.errors import InputError
 from adata_assets.matrix.safe import require_safe_h5ad
+from adata_assets.matrix.store import (
+    Node,
+    StoredArray,
+    find_node,
+    frame_length,
+    list_slots,
+    open_store,
+)
 
 
 def count_obs(path: Path) -> int:
@@ -19,13 +25,13 @@ def count_obs(path: Path) -> int:
         If the file is not an h5ad file, or must not be read (see `require_safe_h5ad`).
     """
     require_safe_h5ad(path)
-    try:
-        with h5py.File(path) as file:
-            return _frame_length(file["obs"])
-    except (OSError, KeyError) as error:
+    with open_store(path) as store:
+        n_obs = frame_length(store, "obs")
+    if n_obs is None:
         raise InputError(
-            f"{path}: cannot read the number of cells ({error}): not an h5ad file?"
-        ) from error
+            f"{path}: cannot read the number of cells: obs has no index; write it with anndata"
+        )
+    return n_obs
 
 
 def count_most_vars(path: Path) -> int:
@@ -37,9 +43,8 @@ def count_most_vars(path: Path) -> int:
         If the file must not be read (see `require_safe_h5ad`).
     """
     require_safe_h5ad(path)
-    with h5py.File(path) as file:
-        places = [file.get("var"), file.get("raw/var"), file.get("raw.var")]
-        return max((_frame_length(place) for place in places if place is not None), default=0)
+    with open_store(path) as store:
+        return max(frame_length(store, name) or 0 for name in ("var", "raw/var"))
 
 
 def count_largest_nonzeros(path: Path) -> int:
@@ -53,26 +58,13 @@ def count_largest_nonzeros(path: Path) -> int:
         If the file must not be read (see `require_safe_h5ad`).
     """
     require_safe_h5ad(path)
-    with h5py.File(path) as file:
-        places = [
-            file.get("X"),
-            file.get("raw/X"),
-            file.get("raw.X"),
-            *file.get("layers", {}).values(),
-        ]
-        return max((_stored(place) for place in places if place is not None), default=0)
+    with open_store(path) as store:
+        slots = list_slots(store)
+        return max((_stored(find_node(store, slot)) for slot in slots), default=0)
 
 
-def _stored(place: h5py.Group | h5py.Dataset) -> int:
-    if isinstance(place, h5py.Dataset):
-        return place.size // 2
-    return int(place["data"].shape[0]) if "data" in place else 0
-
-
-def _frame_length(frame: h5py.Group | h5py.Dataset) -> int:
-    if isinstance(frame, h5py.Dataset):  # files of anndata before 0.7
-        return int(frame.shape[0])
-    index = frame[frame.attrs["_index"]]
-    if isinstance(index, h5py.Group):
-        index = index["codes" if "codes" in index else "values"]
-    return int(index.shape[0])
+def _stored(found: Node) -> int:
+    if isinstance(found, StoredArray):
+        return int(found.size) // 2
+    values = found.get("data") if found is not None else None
+    return int(values.shape[0]) if isinstance(values, StoredArray) and values.shape else 0

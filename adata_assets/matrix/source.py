@@ -1,4 +1,4 @@
-"""What an ``.h5ad`` file holds: its matrices as streams of rows, its obs and var as frames.
+"""What an ``.h5ad`` file or zarr folder holds: matrices as streams of rows, obs and var as frames.
 
 Files of anndata before 0.7 (compound ``obs``, ``raw.X``) are read too; run
 `adata_assets.matrix.safe.require_safe_h5ad` first on every file that came from outside.
@@ -6,6 +6,7 @@ Files of anndata before 0.7 (compound ``obs``, ``raw.X``) are read too; run
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,16 +14,29 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pandas as pd
+from anndata._io.specs.registry import IORegistryError
 from anndata.io import read_elem
 
 from adata_assets.errors import InputError
 from adata_assets.matrix.encodings import CscMatrix, CsrMatrix, DenseMatrix, SourceMatrix
+from adata_assets.matrix.store import (
+    Group,
+    StoredArray,
+    encoding_of,
+    find_node,
+    frame_length,
+    list_slots,
+    open_store,
+    var_name,
+)
 
 __all__ = ["SourceMatrix", "list_matrices", "open_source_matrix", "read_obs", "read_var"]
 
-_PREFERRED = "layers/counts"
-# Neighbouring blocks share a chunk; without room for it the chunk is decompressed twice.
-_CHUNK_CACHE_BYTES = 16 << 20
+# What anndata, h5py and zarr raise over damaged or foreign elements.
+_FRAME_ERRORS = (
+    *(OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError),
+    *(IORegistryError, zlib.error),
+)
 
 
 def list_matrices(path: Path) -> list[str]:
@@ -34,12 +48,8 @@ def list_matrices(path: Path) -> list[str]:
         ``layers/counts`` first where there is one, then ``raw/X``, ``X`` and the other layers by
         name.
     """
-    with _open(path) as file:
-        layers = file.get("layers")
-        names = sorted(layers) if isinstance(layers, h5py.Group) else []
-        others = [f"layers/{name}" for name in names if f"layers/{name}" != _PREFERRED]
-        candidates = [_PREFERRED, "raw/X", "X", *others]
-        return [slot for slot in candidates if _encoding(_find(file, slot))]
+    with open_store(path) as store:
+        return list_slots(store)
 
 
 def read_obs(path: Path) -> pd.DataFrame:
@@ -50,8 +60,8 @@ def read_obs(path: Path) -> pd.DataFrame:
     InputError
         If it cannot be read as a frame.
     """
-    with _open(path) as file:
-        return _read_frame(path, file, "obs")
+    with open_store(path) as store:
+        return _read_frame(path, store, "obs")
 
 
 def read_var(path: Path, slot: str) -> pd.DataFrame:
@@ -62,8 +72,8 @@ def read_var(path: Path, slot: str) -> pd.DataFrame:
     InputError
         If it cannot be read as a frame.
     """
-    with _open(path) as file:
-        return _read_frame(path, file, _var_name(file, slot))
+    with open_store(path) as store:
+        return _read_frame(path, store, var_name(slot))
 
 
 @contextmanager
@@ -73,7 +83,7 @@ def open_source_matrix(path: Path, slot: str, *, scratch: Path) -> Iterator[Sour
     Parameters
     ----------
     path
-        A local ``.h5ad`` file.
+        A local ``.h5ad`` file or zarr folder.
     slot
         One of `list_matrices`.
     scratch
@@ -85,28 +95,28 @@ def open_source_matrix(path: Path, slot: str, *, scratch: Path) -> Iterator[Sour
     InputError
         If there is no such matrix, or its parts contradict each other.
     """
-    with _open(path) as file:
-        found = _find(file, slot)
-        encoding = _encoding(found)
-        if encoding is None:
+    with open_store(path) as store:
+        found = find_node(store, slot)
+        encoding = encoding_of(found)
+        if found is None or encoding is None:
             raise InputError(
-                f"{path} has no matrix {slot!r}; choose one of {list_matrices(path) or 'none'}"
+                f"{path} has no matrix {slot!r}; choose one of {list_slots(store) or 'none'}"
             )
         matrix = _build_matrix(path, slot, found, encoding, scratch)
-        _require_axes(path, file, matrix)
+        _require_axes(path, store, matrix)
         yield matrix
 
 
 def _build_matrix(
-    path: Path, slot: str, found: h5py.Group | h5py.Dataset, encoding: str, scratch: Path
+    path: Path, slot: str, found: Group | StoredArray, encoding: str, scratch: Path
 ) -> SourceMatrix:
-    if isinstance(found, h5py.Dataset):
+    if isinstance(found, StoredArray):
         return DenseMatrix(path, slot, found)
-    lacking = {"data", "indices", "indptr"} - set(found)
+    lacking = [name for name in ("data", "indices", "indptr") if not _is_vector(found, name)]
     shape = np.asarray(found.attrs.get("shape", found.attrs.get("h5sparse_shape", ())))
-    if lacking or shape.shape != (2,) or (shape < 0).any():
+    if lacking or shape.shape != (2,) or shape.dtype.kind not in "iu" or (shape < 0).any():
         raise InputError(
-            f"{path}, {slot}: lacks {sorted(lacking) or 'nothing'}, shape {shape.tolist()}; "
+            f"{path}, {slot}: lacks {lacking or 'nothing'}, shape {shape.tolist()}; "
             "write the file again"
         )
     if encoding == "csr":
@@ -114,63 +124,26 @@ def _build_matrix(
     return CscMatrix(path, slot, found, (int(shape[0]), int(shape[1])), scratch)
 
 
-def _require_axes(path: Path, file: h5py.File, matrix: SourceMatrix) -> None:
-    var_name = _var_name(file, matrix.slot)
-    for name, found in (("obs", matrix.n_obs), (var_name, matrix.n_vars)):
-        expected = _frame_length(file, name)
+def _is_vector(group: Group, name: str) -> bool:
+    found = group.get(name)
+    return isinstance(found, StoredArray) and found.shape is not None and len(found.shape) == 1
+
+
+def _require_axes(path: Path, store: Group, matrix: SourceMatrix) -> None:
+    for name, found in (("obs", matrix.n_obs), (var_name(matrix.slot), matrix.n_vars)):
+        expected = frame_length(store, name)
         if found != expected:
             raise InputError(
                 f"{path}, {matrix.slot}: {found} where {name} has {expected} rows; write it again"
             )
 
 
-@contextmanager
-def _open(path: Path) -> Iterator[h5py.File]:
-    try:
-        file = h5py.File(path, "r", rdcc_nbytes=_CHUNK_CACHE_BYTES)
-    except OSError as error:
-        raise InputError(f"{path} cannot be opened as HDF5 ({error}); fetch it again") from error
-    with file:
-        yield file
-
-
-def _find(file: h5py.File, slot: str) -> h5py.Group | h5py.Dataset | None:
-    if slot == "raw/X" and "raw.X" in file:
-        return file["raw.X"]
-    return file.get(slot)
-
-
-def _encoding(found: h5py.Group | h5py.Dataset | None) -> str | None:
-    if isinstance(found, h5py.Dataset):
-        is_matrix = found.shape is not None and found.ndim == 2 and found.dtype.kind in "biuf"
-        return "dense" if is_matrix else None
-    if not isinstance(found, h5py.Group):
-        return None
-    stated = str(found.attrs.get("encoding-type", found.attrs.get("h5sparse_format", "")))
-    return {"csr": "csr", "csc": "csc"}.get(stated.removesuffix("_matrix"))
-
-
-def _var_name(file: h5py.File, slot: str) -> str:
-    if slot != "raw/X":
-        return "var"
-    return "raw.var" if "raw.var" in file else "raw/var"
-
-
-def _frame_length(file: h5py.File, name: str) -> int | None:
-    found = file.get(name)
-    if isinstance(found, h5py.Group):
-        found = found.get(str(found.attrs.get("_index", "_index")))
-    if isinstance(found, h5py.Group):
-        found = found.get("codes", found.get("values"))
-    return len(found) if isinstance(found, h5py.Dataset) and found.shape else None
-
-
-def _read_frame(path: Path, file: h5py.File, name: str) -> pd.DataFrame:
-    found = file.get(name)
+def _read_frame(path: Path, store: Group, name: str) -> pd.DataFrame:
+    found = find_node(store, name)
     try:
         is_old = isinstance(found, h5py.Dataset) and found.dtype.names is not None
-        frame = _read_records(file, found) if is_old else read_elem(found)
-    except (OSError, RuntimeError, KeyError, ValueError, AttributeError) as error:
+        frame = _read_records(store, found) if is_old else read_elem(found)
+    except _FRAME_ERRORS as error:
         raise InputError(
             f"{path}, {name} cannot be read ({error}); write the file again with anndata"
         ) from error
@@ -180,7 +153,7 @@ def _read_frame(path: Path, file: h5py.File, name: str) -> pd.DataFrame:
     return frame
 
 
-def _read_records(file: h5py.File, dataset: h5py.Dataset) -> pd.DataFrame:
+def _read_records(file: h5py.Group, dataset: h5py.Dataset) -> pd.DataFrame:
     records = dataset[()]
     frame = pd.DataFrame({name: _decode(records[name]) for name in records.dtype.names})
     frame = frame.set_index(frame.columns[0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
@@ -25,6 +27,20 @@ class GeneStatsSchema(pa.DataFrameModel):
     hvg_rank: Series[int] = pa.Field(
         ge=-1, description="rank among the highly variable genes, 0 first; -1 for the others"
     )
+
+    class Config:
+        """Every column is there and none else."""
+
+        strict = True
+
+
+class MarkerSchema(pa.DataFrameModel):
+    """Marker genes of the cell types, over the train cells."""
+
+    cell_type: Series[str] = pa.Field(description="label")
+    gene_id: Series[str] = pa.Field(description="as in var")
+    rank: Series[int] = pa.Field(ge=0, description="place among the type's markers, 0 first")
+    score: Series[float] = pa.Field(gt=0, description="Welch's t against all other labelled cells")
 
     class Config:
         """Every column is there and none else."""
@@ -75,6 +91,38 @@ class CellTextSchema(pa.DataFrameModel):
         """Whether each sentence has as many distinct words as it says."""
         words = table["cell_sentence_2"].map(lambda sentence: len(set(sentence.split(" "))))
         return words == table["n_genes"]
+
+
+_LABEL = "; the cell type stands in it for a share of the train cells"
+
+
+class MarkerTextSchema(CellTextSchema):
+    """Cell sentences with a third one, of marker genes."""
+
+    cell_sentence_3: Series[str] = pa.Field(
+        str_length={"min_value": 1},
+        description="marker genes of the dataset's cell types by falling expression" + _LABEL,
+    )
+
+
+class LabelTextSchema(MarkerTextSchema):
+    """Cell sentences with a third one, of marker genes, and a fourth one."""
+
+    cell_sentence_4: Series[str] = pa.Field(
+        str_length={"min_value": 1}, description="the genes of cell_sentence_2" + _LABEL
+    )
+
+
+def cell_text_schema(sentence_keys: Sequence[str]) -> type[CellTextSchema]:
+    """Return the schema of cell texts with the sentences ``cell_sentence_1`` to the last key.
+
+    Examples
+    --------
+    >>> keys = ("cell_sentence_1", "cell_sentence_2", "cell_sentence_3")
+    >>> list(cell_text_schema(keys).to_schema().columns)
+    ['sample_idx', 'cell_sentence_2', 'n_genes', 'cell_sentence_3']
+    """
+    return (CellTextSchema, MarkerTextSchema, LabelTextSchema)[len(sentence_keys) - 2]
 
 
 class ShareLinkSchema(pa.DataFrameModel):

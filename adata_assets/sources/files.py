@@ -1,14 +1,14 @@
-"""Raw files on this machine: a path, or a file inside an installed package.
+"""Raw files on this machine: an h5ad file or a zarr folder.
 
-Belongs here: finding the file, its content hash, and the guard around each pass over it.
+Belongs here: finding them, and the hash of their content.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,18 +17,21 @@ from adata_assets.commit import sha256_of
 from adata_assets.errors import InputError
 
 PACKAGE_SCHEME = "package://"
+FILE_SCHEME = "file://"
+ZARR_SUFFIX = ".zarr"
 
 
 @dataclass(frozen=True)
-class SourceFile:
-    """A raw file as it was when it was looked at.
+class LocalFile:
+    """A file or zarr folder as it was when it was looked at.
 
     Attributes
     ----------
     path
-        Where it is.
+        Where it is, absolute.
     n_bytes, mtime_ns
-        Decide only whether the content is hashed again.
+        Decide only whether the content is hashed again. Of a folder: the sum over its files, and
+        the newest of all that is in it.
     sha256
         Hash of the content.
     """
@@ -39,103 +42,86 @@ class SourceFile:
     sha256: str
 
 
-class SourceChangedError(InputError):
-    """A raw file is not the one that an earlier step read."""
-
-
-def locate_source(source: str, *, folder: Path | None = None) -> Path:
-    """Return the path of a source.
+def locate_source(uri: str, *, folder: Path | None = None) -> Path:
+    """Return the absolute path of a source on this machine.
 
     Parameters
     ----------
-    source
-        ``package://<package>/<file>``, or a path; a relative one is relative to ``folder``.
+    uri
+        ``package://<package>/<file>``, ``file://<path>`` or a path; a relative one is relative to
+        ``folder``.
 
     Raises
     ------
     InputError
-        If there is no such package or file, or the scheme is unknown.
+        If there is no such package, file or zarr folder.
 
     Examples
     --------
     >>> locate_source("package://scanpy/datasets/10x_pbmc68k_reduced.h5ad").name
     '10x_pbmc68k_reduced.h5ad'
     """
-    if source.startswith(PACKAGE_SCHEME):
-        path = _locate_in_package(source)
-    elif "://" in source:
-        raise InputError(
-            f"source {source!r}: unknown scheme {source.split('://')[0]!r}; give a path or "
-            f"{PACKAGE_SCHEME}<package>/<file>"
-        )
+    if uri.startswith(PACKAGE_SCHEME):
+        path = _locate_in_package(uri)
     else:
-        path = (folder or Path()) / Path(source).expanduser()
-    if not path.is_file():
-        raise InputError(f"source {source!r}: no file at {path}; correct source in the YAML")
+        path = (folder or Path()) / Path(uri.removeprefix(FILE_SCHEME)).expanduser()
+    if path.is_dir() and path.suffix != ZARR_SUFFIX:
+        raise InputError(
+            f"source {uri!r}: {path} is a folder; give an .h5ad file, or a folder whose name ends "
+            f"in {ZARR_SUFFIX}"
+        )
+    if not path.exists():
+        raise InputError(f"source {uri!r}: no file at {path}; correct source in the YAML")
     return Path(os.path.abspath(path))
 
 
-def look_at_source(path: Path, known: Mapping[str, Any] | None = None) -> SourceFile:
-    """Return the file as it is now; hash it only when size or mtime differ from ``known``.
+def look_at_file(path: Path, known: Mapping[str, Any] | None = None) -> LocalFile:
+    """Return a file or zarr folder as it is now.
+
+    It is hashed only when path, size or mtime differ from ``known``.
 
     Parameters
     ----------
     known
-        Fields of an earlier ``SourceFile`` of the same path.
+        Fields of an earlier look at the same path; others are ignored.
     """
-    stat = path.stat()
-    seen: dict[str, Any] = {
-        "path": str(path),
-        "n_bytes": stat.st_size,
-        "mtime_ns": stat.st_mtime_ns,
-    }
+    n_bytes, mtime_ns = _measure_folder(path) if path.is_dir() else _measure_file(path)
+    seen: dict[str, Any] = {"path": str(path), "n_bytes": n_bytes, "mtime_ns": mtime_ns}
     if known and all(known.get(name) == value for name, value in seen.items()):
-        return SourceFile(**seen, sha256=known["sha256"])
-    return SourceFile(**seen, sha256=sha256_of(path))
+        return LocalFile(**seen, sha256=known["sha256"])
+    return LocalFile(**seen, sha256=sha256_of_source(path))
 
 
-def require_sha256(found: SourceFile, stated: str | None) -> None:
-    """Refuse a file whose content is not the stated one.
-
-    Raises
-    ------
-    SourceChangedError
-        Naming both hashes.
-    """
-    if stated is not None and found.sha256 != stated:
-        raise SourceChangedError(
-            f"{found.path}: sha256 is {found.sha256}, the YAML states {stated}; "
-            "fetch the stated file, or correct sha256 in the YAML"
-        )
+def sha256_of_source(path: Path) -> str:
+    """Return the sha256 (hex) of a file, or of the sorted names and sha256 of a folder's files."""
+    if not path.is_dir():
+        return sha256_of(path)
+    digest = hashlib.sha256()
+    for name, file in sorted((file.relative_to(path).as_posix(), file) for file in _files_in(path)):
+        digest.update(f"{name}\0{sha256_of(file)}\n".encode())
+    return digest.hexdigest()
 
 
-@contextmanager
-def unchanged(file: SourceFile) -> Iterator[Path]:
-    """Guard one pass over a raw file: it must be the same before and after.
-
-    Raises
-    ------
-    SourceChangedError
-        If its content is another one; nothing that was read may then be kept.
-    """
-    path = Path(file.path)
-    for moment in ("before", "after"):
-        if not path.is_file():
-            raise SourceChangedError(f"{path}: the file is gone; put it back and materialize again")
-        now = look_at_source(path, vars(file))
-        if now.sha256 != file.sha256:
-            raise SourceChangedError(
-                f"{path}: its content changed {moment} it was read (sha256 {file.sha256[:12]} -> "
-                f"{now.sha256[:12]}); materialize the dataset again when it is no longer written to"
-            )
-        if moment == "before":
-            yield path
+def _files_in(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
-def _locate_in_package(source: str) -> Path:
-    package, _, file = source.removeprefix(PACKAGE_SCHEME).partition("/")
+def _measure_file(path: Path) -> tuple[int, int]:
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _measure_folder(folder: Path) -> tuple[int, int]:
+    n_bytes = sum(path.stat().st_size for path in _files_in(folder))
+    # Folders too: taking a file away changes the time of nothing else.
+    newest = max(path.stat().st_mtime_ns for path in [folder, *folder.rglob("*")])
+    return n_bytes, newest
+
+
+def _locate_in_package(uri: str) -> Path:
+    package, _, file = uri.removeprefix(PACKAGE_SCHEME).partition("/")
     # find_spec of a top-level package looks it up without importing it.
     found = importlib.util.find_spec(package) if package.isidentifier() else None
     if found is None or not found.submodule_search_locations:
-        raise InputError(f"source {source!r}: the package {package!r} is not installed")
+        raise InputError(f"source {uri!r}: the package {package!r} is not installed")
     return Path(found.submodule_search_locations[0]) / file

@@ -17,11 +17,13 @@ def cells():
     return make_cells(300, 400, seed=3)
 
 
-def measure(adata, tmp_path, n_rows=300):
+def measure(adata, tmp_path, n_rows=300, **options):
     totals = np.asarray(adata.X.sum(axis=1)).ravel()
     blocks = [(i, adata.X[i : i + n_rows].astype(np.int32)) for i in range(0, adata.n_obs, n_rows)]
     ids = pd.Series(adata.var_names.to_numpy())
-    return measure_genes(blocks, totals, ids, min_cells=3, n_top_genes=100, scratch=tmp_path)
+    return measure_genes(
+        blocks, totals, ids, min_cells=3, n_top_genes=100, scratch=tmp_path, **options
+    )
 
 
 def test_moments_and_medians(cells, tmp_path):
@@ -52,3 +54,14 @@ def test_blocks_and_buckets_change_nothing(cells, tmp_path, monkeypatch):
     monkeypatch.setattr(gene_stats, "_N_BUCKETS", 7)
     pd.testing.assert_frame_equal(measure(cells, tmp_path, n_rows=37), whole)
     assert not list(tmp_path.iterdir())
+
+
+def test_genes_that_a_source_lacks_are_outside_of_the_mask(cells, tmp_path):
+    """P4: a gene that one file does not have is not a gene without counts there."""
+    whole = measure(cells, tmp_path)
+    shared = np.arange(cells.n_vars) % 2 == 0
+    stats = measure(cells, tmp_path, in_all_sources=shared)
+    assert (stats["in_mask"] == (whole["in_mask"] & shared)).all()
+    assert (stats.loc[~shared, "hvg_rank"] == -1).all()
+    kept = ["n_cells", "total_counts", "mean", "variance", "nonzero_median"]
+    pd.testing.assert_frame_equal(stats[kept], whole[kept])

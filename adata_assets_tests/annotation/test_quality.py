@@ -1,91 +1,101 @@
-"""Metrics per cell, fixed rules, duplicates."""
+"""The fixed rules: each on its own, in their order, and where they do not apply."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-import scanpy as sc
-import scipy.sparse as sp
 
-from adata_assets.annotation.genes import build_genes
-from adata_assets.annotation.measure import measure_cells
+from adata_assets.annotation.measure import CellMetrics
 from adata_assets.annotation.quality import find_removals, percent
 from adata_assets.spec import QCRules
-from adata_assets_tests.datasets import make_cells
+
+NO_RULES = QCRules(min_genes=None, max_pct_mt=None)
+# Per cell: counts, genes, mitochondrial counts, genes of sentences, counts of the top 20 genes.
+GOOD = (1000, 300, 50, 290, 400)
 
 
-def measure(matrix, names):
-    genes = build_genes(pd.DataFrame(index=names))
-    blocks = [(0, sp.csr_matrix(matrix[:3])), (3, sp.csr_matrix(matrix[3:]))]
-    return measure_cells(blocks, genes, n_obs=len(matrix))
+def removals(*cells, rules=NO_RULES, primary=None, subset=False):
+    names = ("n_counts", "n_genes", "n_counts_mt", "n_sentence_genes", "n_counts_top20")
+    columns = np.array(cells, dtype=np.int64).T
+    metrics = replace(CellMetrics.zeros(len(cells)), **dict(zip(names, columns, strict=True)))
+    table = find_removals(metrics, rules, is_primary_data=primary, is_gene_subset=subset)
+    return list(table.itertuples(index=False, name=None))
 
 
-def removals(metrics, n_obs, *, rules=None, primary=None, subset=False):
-    return find_removals(
-        metrics,
-        rules or QCRules(min_genes=0),
-        sample_idx=pd.Series([f"c{i}" for i in range(n_obs)], dtype=object),
-        is_primary_data=primary,
-        is_gene_subset=subset,
-    )
-
-
-def test_metrics_equal_scanpys():
-    adata = make_cells(40, 60)
-    genes = build_genes(adata.var)
-    found = measure_cells([(0, adata.X.astype(np.int32))], genes, n_obs=40)
-    adata.var["mt"] = adata.var_names.str.startswith("MT-")
-    table, _ = sc.pp.calculate_qc_metrics(adata, qc_vars=["mt"], percent_top=None, log1p=False)
-    assert np.array_equal(found.n_counts, table["total_counts"])
-    assert np.array_equal(found.n_genes, table["n_genes_by_counts"])
-    pct_mt = percent(found.n_counts_mt, found.n_counts)
-    assert np.allclose(pct_mt, table["pct_counts_mt"], rtol=1e-6)
+KEPT = (None, None)
 
 
 @pytest.mark.parametrize(
-    ("rules", "rule", "value"),
+    ("rules", "cell", "reason"),
     [
-        (QCRules(min_genes=3), "min_genes", "2"),
-        (QCRules(min_genes=0, min_counts=4), "min_counts", "3"),
-        (QCRules(min_genes=0, max_pct_mt=20), "max_pct_mt", "33.3333"),
+        (NO_RULES, (0, 0, 0, 0, 0), ("no_counts", "0")),
+        (NO_RULES, (9, 2, 9, 0, 9), ("no_sentence_gene", "0")),
+        (
+            QCRules(min_genes=None, max_pct_mt=None, min_counts=500),
+            (499, 300, 5, 9, 9),
+            ("min_counts", "499"),
+        ),
+        (QCRules(), (1000, 199, 0, 9, 9), ("min_genes", "199")),
+        (QCRules(), (1000, 300, 201, 9, 9), ("max_pct_mt", "20.1")),
+        (QCRules(max_pct_top20=65), (3000, 300, 0, 9, 2000), ("max_pct_top20", "66.6667")),
     ],
+    ids=lambda value: value[0] if isinstance(value, tuple) and isinstance(value[0], str) else "",
 )
-def test_p12_each_rule_removes_with_its_value(rules, rule, value):
-    matrix = np.array([[1, 2, 0, 0], [0, 9, 9, 9], [0, 5, 5, 5], [0, 5, 5, 6]], np.int32)
-    table = removals(measure(matrix, ["MT-A", "B", "C", "D"]), 4, rules=rules)
-    assert table["removed_rule"].tolist() == [rule, None, None, None]
-    assert table["removed_value"].tolist() == [value, None, None, None]
+def test_p12_each_rule_removes_with_the_value_it_saw(rules, cell, reason):
+    assert removals(GOOD, cell, GOOD, rules=rules) == [KEPT, reason, KEPT]
+
+
+def test_a_cell_on_the_threshold_stays():
+    rules = QCRules(min_genes=300, max_pct_mt=5, min_counts=1000, max_pct_top20=40)
+    assert removals(GOOD, rules=rules) == [KEPT]
+
+
+def test_p12_a_rule_that_is_off_removes_nothing():
+    assert removals((1, 1, 1, 1, 1), rules=NO_RULES) == [KEPT]
+
+
+def test_the_first_rule_that_applies_wins():
+    rules = QCRules(min_counts=50, max_pct_top20=10)
+    found = removals((9, 2, 9, 2, 9), (60, 2, 60, 2, 60), (1000, 300, 900, 2, 900), rules=rules)
+    assert [rule for rule, _ in found] == ["min_counts", "min_genes", "max_pct_mt"]
 
 
 def test_rules_on_genes_do_not_apply_to_a_gene_subset():
-    matrix = np.array([[1, 2, 0, 0]], np.int32)
-    rules = QCRules(min_genes=3, max_pct_mt=1)
-    table = removals(measure(matrix, ["MT-A", "B", "C", "D"]), 1, rules=rules, subset=True)
-    assert table["removed_rule"].isna().all()
+    """FACTS: on 700 genes the numbers of genes, mitochondrial and top counts say nothing."""
+    rules = QCRules(min_genes=200, max_pct_mt=1, max_pct_top20=1, min_counts=100)
+    cells = (1000, 20, 500, 9, 1000), (99, 20, 50, 9, 99)
+    assert [rule for rule, _ in removals(*cells, rules=rules)] == ["min_genes", "min_counts"]
+    assert removals(*cells, rules=rules, subset=True) == [KEPT, ("min_counts", "99")]
 
 
-def test_cells_without_counts_and_secondary_data_are_removed():
-    matrix = np.array([[0, 0], [1, 2], [2, 1]], np.int32)
-    primary = pd.Series([True, False, True])
-    table = removals(measure(matrix, ["A", "B"]), 3, primary=primary)
-    assert table["removed_rule"].tolist() == ["no_counts", "is_primary_data", None]
+@pytest.mark.parametrize(
+    ("stated", "seen"),
+    [
+        ([True, False, True], "False"),
+        ([True, False, None], "False"),
+        (["True", "FALSE", "nan"], "FALSE"),
+        (["yes", "no", ""], "no"),
+        ([1, 0, 1], "0"),
+        ([1.0, 0.0, np.nan], "0.0"),
+    ],
+)
+@pytest.mark.parametrize("is_category", [True, False])
+def test_secondary_data_are_removed_however_it_is_written(stated, seen, is_category):
+    """What is missing says nothing against a cell."""
+    column = pd.Series(stated, index=["x", "y", "z"])
+    column = column.astype("category") if is_category else column
+    assert removals(GOOD, GOOD, GOOD, primary=column) == [KEPT, ("is_primary_data", seen), KEPT]
 
 
-def test_duplicates_keep_the_smallest_id_whatever_the_gene_order():
-    rng = np.random.default_rng(0)
-    cell = rng.integers(1, 9, 250).astype(np.int32)
-    other = cell.copy()
-    other[3] += 1
-    table = removals(measure(np.array([cell, other, cell, cell]), [f"G{i}" for i in range(250)]), 4)
-    assert table["removed_rule"].tolist() == [None, None, "duplicate_of", "duplicate_of"]
-    assert table["removed_value"].tolist() == [None, None, "c0", "c0"]
-    shuffled = measure(np.array([cell[::-1]]), [f"G{i}" for i in range(250)][::-1])
-    straight = measure(np.array([cell]), [f"G{i}" for i in range(250)])
-    assert np.array_equal(shuffled.fingerprint, straight.fingerprint)
+def test_secondary_data_stay_when_the_rule_is_off():
+    rules = QCRules(require_primary_data=False)
+    assert removals(GOOD, rules=rules, primary=pd.Series([False])) == [KEPT]
 
 
-def test_small_cells_are_never_called_duplicates():
-    matrix = np.ones((4, 50), np.int32)
-    table = removals(measure(matrix, [f"G{i}" for i in range(50)]), 4)
-    assert table["removed_rule"].isna().all()
+def test_percent_of_nothing_is_not_a_number():
+    found = percent(np.array([1, 0]), np.array([4, 0]))
+    assert found[0] == 25
+    assert np.isnan(found[1])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import anndata as ad
 import numpy as np
 import pandas as pd
+import zarr
 from scipy.sparse import csc_matrix, csr_matrix
 
 from adata_assets.matrix.counts import CountsSummary, open_counts, write_counts
@@ -50,6 +52,21 @@ def make_adata(n_obs: int = 40, n_vars: int = 12, *, encoding: str = "csr") -> a
 def write_adata(adata: ad.AnnData, path: Path, **options: object) -> Path:
     """Write with anndata's own writer and return the path."""
     adata.write_h5ad(path, **options)
+    return path
+
+
+def write_zarr(adata: ad.AnnData, path: Path, *, zarr_format: int = 3, chunks: int = 0) -> Path:
+    """Write with anndata's own writer; `chunks` sets the length of chunks of X where it is CSR."""
+    with warnings.catch_warnings(), ad.settings.override(zarr_write_format=zarr_format):
+        # About what the next release of anndata will do, and consolidated metadata.
+        warnings.simplefilter("ignore")
+        adata.write_zarr(path)
+        if chunks:
+            group = zarr.open_group(path, use_consolidated=False)["X"]
+            for name in ("data", "indices", "indptr"):
+                values = group[name][...]
+                del group[name]
+                group.create_array(name, data=values, chunks=(chunks,))
     return path
 
 

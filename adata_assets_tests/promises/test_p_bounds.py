@@ -13,7 +13,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from adata_assets.annotation.gene_stats import measure_genes
-from adata_assets.embedders.contract import CellBlock
+from adata_assets.embedders.base.cells import CellBlock
 from adata_assets.rows.facts import FactClasses, build_fact_classes
 from adata_assets.rows.negatives import cell_keys, draw_negatives
 from adata_assets.text.cell_sentences import (
@@ -80,10 +80,11 @@ def test_p19_nothing_is_dense(tmp_path: Path) -> None:
     """Sentences, gene statistics and values of 200 genes take a fraction of the dense matrix."""
     counts = _wide(4000, 5000)
     totals, vocabulary = np.full(counts.shape[0], 100), _vocabulary(counts.shape[1])
+    ids, genes = np.arange(counts.shape[0]), pd.RangeIndex(counts.shape[1])
     works: list[Callable[[], object]] = [
         lambda: build_cell_sentences(counts, vocabulary, max_genes=50),
         lambda: _gene_stats(counts, tmp_path),
-        lambda: CellBlock(counts, totals).lognorm(np.arange(200)),
+        lambda: CellBlock(counts, totals, genes, ids, ids).lognorm_of(genes[:200]),
     ]
     for work in works:
         work()

@@ -15,7 +15,8 @@ import pytest
 
 from adata_assets import storage as storage_module
 from adata_assets.artefact import Artefact
-from adata_assets.embedders.apply import MODEL, load_model, save_model
+from adata_assets.embedders.base.model import ARRAYS, FrozenModel, load_model, save_model
+from adata_assets.errors import InputError
 from adata_assets.runs import Run, execute
 from adata_assets.storage import MANIFEST
 from adata_assets_tests.datasets import Dataset
@@ -144,9 +145,9 @@ def test_p14_a_file_that_changed_later_is_not_shared(donors: Dataset, tmp_path: 
 def test_p15_models_hold_no_objects(donors: Dataset, tmp_path: Path) -> None:
     for stage in ("models/pca", "models/hvg"):
         artefact = donors.load(stage)
-        arrays = load_model(artefact.local(MODEL))
-        assert all(array.dtype.kind in "fiu" for array in arrays.values())
-        assert save_model(arrays, tmp_path / MODEL) == artefact.data_version
+        model = load_model(artefact.local(ARRAYS).parent)
+        assert all(array.dtype.kind in "fiu" for array in model.arrays.values())
+        assert save_model(model, tmp_path) == artefact.data_version
     kinds = {path.suffix for path in Path(donors.storage.root.path).rglob("*") if path.is_file()}
     assert not kinds & {".pkl", ".pickle", ".joblib", ".pt"}
 
@@ -155,11 +156,11 @@ def test_p15_a_pickled_model_is_refused(tmp_path: Path) -> None:
     """The old loader runs what a file says; ours refuses without running it."""
     loaded = pickle.loads(pickle.dumps(_Trap()))
     assert loaded == "ran"
-    np.savez(tmp_path / MODEL, components=np.array([_Trap()], dtype=object))
-    with pytest.raises(ValueError, match="allow_pickle"):
-        load_model(tmp_path / MODEL)
-    with pytest.raises(ValueError, match="Object arrays"):
-        save_model({"components": np.array([_Trap()], dtype=object)}, tmp_path / "b.npz")
+    np.savez(tmp_path / "model.npz", components=np.array([_Trap()], dtype=object))
+    (tmp_path / "model.npz").rename(tmp_path / ARRAYS)
+    (tmp_path / "model.json").write_text("{}")
+    with pytest.raises(InputError, match="holds no readable model"):
+        load_model(tmp_path)
 
 
 class _Trap:
@@ -171,14 +172,17 @@ def test_p15_a_model_of_another_hash_is_refused(donors: Dataset, tmp_path: Path)
     """Valid arrays under the old name: the manifest's sha256 tells."""
     dataset = copy_of(donors, tmp_path)
     model = dataset.load("models/pca")
-    arrays = load_model(model.local(MODEL))
-    save_model({**arrays, "means": arrays["means"] + 1}, model.local(MODEL))
-    assert model.damaged_files() == [f"{MODEL}: other bytes than were stored"]
+    folder = model.local(ARRAYS).parent
+    found = load_model(folder)
+    save_model(
+        FrozenModel({**found.arrays, "means": found.arrays["means"] + 1}, found.facts), folder
+    )
+    assert model.damaged_files() == [f"{ARRAYS}: other bytes than were stored"]
     key = dataset.graph.chunk_keys[0]
     before = dataset.load("embeddings/pca", key)
     run = Run("cells", ("embeddings/pca",), key)
     errors = execute(dataset.graph.defs, dataset.instance, run).errors
-    assert MODEL in "".join(errors)
+    assert ARRAYS in "".join(errors)
     assert dataset.load("embeddings/pca", key) == before
 
 

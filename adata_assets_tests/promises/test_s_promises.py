@@ -21,7 +21,7 @@ import requests
 import yaml
 
 from adata_assets.commit import sha256_of
-from adata_assets.embedders.apply import MODEL, load_model
+from adata_assets.embedders.base.model import load_frozen
 from adata_assets.hub.card import code_blocks
 from adata_assets_tests.datasets import Dataset
 from adata_assets_tests.promises.published import LINKS, read_all_rows, read_card, read_rows
@@ -159,12 +159,13 @@ def test_s9_one_frozen_transform_for_all_chunks(
 ) -> None:
     """The stored model, applied here by hand to the counts of any file, gives its obsm."""
     artefact = demo.load("models/pca")
-    model = load_model(artefact.local(MODEL))
+    model = load_frozen(artefact)
+    genes, means, components = model.gene_ids, model.arrays["means"], model.arrays["components"]
     for adata in files.values():
         about = adata.uns["adata_assets"]["embeddings"]["pca"]
         assert about["model_hash"] == artefact.data_version
-        rates = adata.X.toarray() / adata.obs[["total_counts_source"]].to_numpy() * 1e4
-        expected = (np.log1p(rates)[:, model["genes"]] - model["means"]) @ model["components"].T
+        rates = adata[:, genes].X.toarray() / adata.obs[["total_counts_source"]].to_numpy() * 1e4
+        expected = (np.log1p(rates) - means) @ components.T
         assert adata.obsm["X_pca"].dtype == np.float32
         assert np.isfinite(adata.obsm["X_pca"]).all()
         np.testing.assert_allclose(adata.obsm["X_pca"], expected, atol=1e-4)

@@ -1,0 +1,65 @@
+"""What is known of each cell: the facts behind captions, its cell type and its group.
+
+Belongs here: which obs column gives which fact. How facts are worded is in ``captions``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from adata_assets.annotation.captions import FACT_FIELDS, state_facts
+from adata_assets.annotation.values import clean_values
+from adata_assets.spec import DatasetSpec
+
+# Keys of the spec that name another column for a fact.
+_KEY_OF_FACT = {"cell_type": "cell_type", "assay": "instrument"}
+
+
+def known_of(source_obs: pd.DataFrame, keys: Mapping[str, str | None]) -> pd.DataFrame:
+    """Return what is known of each cell: a column of str or None per fact that the files have.
+
+    Parameters
+    ----------
+    source_obs
+        The files' own columns that are published: a caption tells nothing of the others.
+    keys
+        Resolved keys of the spec.
+    """
+    columns: dict[str, str] = {}
+    for field in FACT_FIELDS:
+        column = keys.get(_KEY_OF_FACT.get(field, "")) or field
+        if column in source_obs:
+            columns[field] = column
+    return pd.DataFrame(
+        {field: clean_values(source_obs[column]) for field, column in columns.items()},
+        index=source_obs.index,
+    )
+
+
+def label_cells(
+    source_obs: pd.DataFrame,
+    known: pd.DataFrame,
+    keys: Mapping[str, str | None],
+    spec: DatasetSpec,
+) -> pd.DataFrame:
+    """State the facts of each cell, with its cell type and group.
+
+    Returns
+    -------
+    What ``state_facts`` returns, with ``cell_type`` and ``group`` (str or None).
+    """
+    forced = spec.on_missing_caption == "from_obs"
+    stated = state_facts(
+        known,
+        source_obs[keys["caption"]] if keys["caption"] else None,
+        make_missing=forced,
+        need_cell_type="cell_type" in known and not forced,
+    )
+    nothing = pd.Series(None, index=known.index, dtype=object)
+    group = keys["group"]
+    return stated.assign(
+        cell_type=known.get("cell_type", nothing),
+        group=clean_values(source_obs[group]) if group else nothing,
+    )

@@ -1,0 +1,1 @@
+"""What all methods stand on: cells as they read them, frozen models, fitting and applying."""

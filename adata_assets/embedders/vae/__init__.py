@@ -1,0 +1,1 @@
+"""The encoder of scVI: frozen, applied, trained, or read from a published model."""

@@ -1,0 +1,1 @@
+"""Servers on loopback ports that tests start: of files, and of objects."""
