@@ -195,7 +195,7 @@ def change_after(patch: pytest.MonkeyPatch, module: object, function: str, path:
             "write_annotated",
             "counts",
             "before",
-            ("raw_h5ad", "annotated_obs"),
+            ("raw_h5ad", "annotated_obs", "ledger"),
         ),
     ],
     ids=["during a pass", "between two passes"],

@@ -89,7 +89,7 @@ PCA = {"name": "pca", "method": "pca"}
         ({"chunks": {"count": 1}}, ("chunks.count is 1", "2 splits (train, test)", "at least 2")),
         ({"chunks": {"count": 2, "size": 9}}, ("chunks", "exactly one of count and size")),
         ({"splits": {"train": 0.5}}, ("splits", "must be 1, found 0.7")),
-        ({"embedders": [{**PCA, "method": "pcb"}]}, ("'pca'", "'pcb'", "['hvg', 'pca']")),
+        ({"embedders": [{**PCA, "method": "pcb"}]}, ("'pca'", "'pcb'", "'hvg', 'noise', 'pca', ")),
         ({"embedders": [{**PCA, "n_dim": 5}]}, ("n_dim", "['n_dims', 'n_genes']")),
         ({"embedders": [{**PCA, "n_dims": 0}]}, ("n_dims", "found 0")),
         ({"embedders": [PCA, PCA]}, ("embedders share a name: ['pca']",)),

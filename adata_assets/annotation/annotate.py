@@ -120,7 +120,12 @@ def annotate(
         genes=first.genes,
         gene_report=report_genes(first.genes, first.metrics.feature_counts),
         facts=facts,
-        warnings=(*_warn_of_losses(obs), *_warn_of_conflicts(cleaning), *learnt.warnings),
+        warnings=(
+            *(text for report in first.reports for text in report["warnings"]),
+            *_warn_of_losses(obs),
+            *_warn_of_conflicts(cleaning),
+            *learnt.warnings,
+        ),
     )
 
 

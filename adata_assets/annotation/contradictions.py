@@ -33,9 +33,8 @@ def find_without_negative(obs: pd.DataFrame) -> pd.DataFrame:
     alive = obs[obs["split"].notna()]
     split_of = pd.Categorical(alive["split"], categories=list(SPLITS)).codes
     gone = alive.index[classes_without_negative(fact_classes(alive), split_of.astype(np.int8))]
-    found = pd.DataFrame(
-        None, index=obs.index, columns=["removed_rule", "removed_value"], dtype=object
-    )
+    nothing = np.full(len(obs), None)
+    found = pd.DataFrame({"removed_rule": nothing, "removed_value": nothing}, index=obs.index)
     found.loc[gone, "removed_rule"] = "no_valid_negative"
     found.loc[gone, "removed_value"] = alive.loc[gone, "caption_id"]
     return found

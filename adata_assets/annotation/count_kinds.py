@@ -41,10 +41,13 @@ class Seeming:
         One word for programs.
     text
         What follows "it seems to hold" for people.
+    level
+        What the cells sum to before any logarithm, where they all sum to the same.
     """
 
     kind: Kind
     text: str
+    level: float | None = None
 
 
 def recognise_values(block: sp.csr_matrix) -> Seeming:
@@ -79,7 +82,8 @@ def recognise_values(block: sp.csr_matrix) -> Seeming:
     if whole_share == 1:
         return _recognise_whole(sums)
     if level := _constant(sums):
-        return Seeming("rates", f"normalised values: those of each cell sum to {_say(level)}")
+        text = f"normalised values: those of each cell sum to {_say(level)}"
+        return Seeming("rates", text, level)
     if found := _recognise_logs(values, starts):
         return found
     if found := _recognise_multiples(values, starts, is_whole=whole_share >= _MIN_WHOLE_SHARE):
@@ -117,9 +121,8 @@ def _recognise_logs(values: np.ndarray, starts: np.ndarray) -> Seeming | None:
         if largest * np.log(base) > _MAX_LOG:
             continue
         if level := _constant(np.add.reduceat(np.expm1(values * np.log(base)), starts)):
-            return Seeming(
-                "log_rates", f"{name} of normalised values that sum to {_say(level)} in each cell"
-            )
+            text = f"{name} of normalised values that sum to {_say(level)} in each cell"
+            return Seeming("log_rates", text, level)
     return None
 
 

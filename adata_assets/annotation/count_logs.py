@@ -24,6 +24,8 @@ _SAFE_RATIO = 20.5
 _N_LOGS = 64
 # A cell of equal values is a cell of ones whatever was done to it: only multiples are evidence.
 _MIN_MULTIPLES = 20
+# Cells that sum to the same but for this have all genes, whatever they were scaled to.
+_CONSTANT_SPREAD = 0.01
 
 
 class LogCounts(Form):
@@ -32,7 +34,8 @@ class LogCounts(Form):
     Accepted if every stored value is within 1e-3 of the one that its count gives, and both counts
     beside it miss it by three times the largest such error or more. A cell's total is stated, or
     follows from its smallest value, which is then taken to be one count. (Counts that were logged
-    without normalising come back in the same way: 10,000 is then the total of every cell.)
+    without normalising, or normalised to another sum, come back in the same way where the numbers
+    happen to allow it: what is called the total is then only the divisor.)
 
     Parameters
     ----------
@@ -44,14 +47,16 @@ class LogCounts(Form):
     nearest_neighbour
         The smallest distance of a stored value from one that a count beside its own would give.
     n_subset_cells
-        Cells whose total, found from their smallest value, is above the sum of their counts.
+        Cells whose total, found from their smallest value, is above the sum of their counts,
+        although the cells do not all sum to one constant: genes are lacking.
     """
 
     def __init__(self, name: str, totals: np.ndarray | None) -> None:
         super().__init__(name)
         self.totals = totals
         self.nearest_neighbour = np.inf
-        self.n_subset_cells = 0
+        self._n_below_total = 0
+        self._lowest_sum, self._highest_sum = np.inf, 0.0
         self._nearest_cell = self._n_multiples = 0
 
     def convert(self, start: int, block: sp.csr_matrix) -> sp.csr_matrix:
@@ -76,10 +81,25 @@ class LogCounts(Form):
         self._n_multiples += int((counts > 1).sum())
         result = sp.csr_matrix((counts, block.indices, block.indptr), shape=block.shape)
         if self.totals is None:
-            sums = np.asarray(result.sum(axis=1, dtype=np.int64)).ravel()
-            # Of counts that were logged as they are, every such total is the scale itself.
-            self.n_subset_cells += int(((totals > sums) & (sums > 0) & (totals != SCALE)).sum())
+            self._compare_sums(result, rates, totals)
         return result
+
+    def _compare_sums(self, counts: sp.csr_matrix, rates: np.ndarray, totals: np.ndarray) -> None:
+        starts = counts.indptr[:-1][np.diff(counts.indptr) > 0]
+        if not len(starts):
+            return
+        sum_rates = np.add.reduceat(rates, starts)
+        self._lowest_sum = min(self._lowest_sum, float(sum_rates.min()))
+        self._highest_sum = max(self._highest_sum, float(sum_rates.max()))
+        sums = np.asarray(counts.sum(axis=1, dtype=np.int64)).ravel()
+        # Of counts that were logged as they are, every total is the scale itself.
+        self._n_below_total += int(((totals > sums) & (sums > 0) & (totals != SCALE)).sum())
+
+    @property
+    def n_subset_cells(self) -> int:
+        """Cells whose counts sum to less than they were normalised with."""
+        is_constant = self._highest_sum <= self._lowest_sum * (1 + _CONSTANT_SPREAD)
+        return 0 if is_constant else self._n_below_total
 
     def finish(self) -> None:
         """Judge early values by the largest error, which may have come after them."""

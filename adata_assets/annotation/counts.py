@@ -167,7 +167,8 @@ def _judge(
         else:
             return _RANKS[form], CountsPlace(slot, form)
     is_expected = seeming.kind == "expected" and not rules.allow_expected
-    is_log = seeming.kind in _LOG_KINDS
+    # Stated totals are of no use where values were scaled to another sum.
+    is_log = seeming.kind in _LOG_KINDS and (seeming.level is None or round(seeming.level) == SCALE)
     return _Refusal(reason, "expected" if is_expected else "log" if is_log else "")
 
 

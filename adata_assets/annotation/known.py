@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from adata_assets.annotation.captions import FACT_FIELDS, state_facts
@@ -57,7 +58,7 @@ def label_cells(
         make_missing=forced,
         need_cell_type="cell_type" in known and not forced,
     )
-    nothing = pd.Series(None, index=known.index, dtype=object)
+    nothing = pd.Series(np.full(len(known), None), index=known.index)
     group = keys["group"]
     return stated.assign(
         cell_type=known.get("cell_type", nothing),

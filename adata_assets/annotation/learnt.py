@@ -71,7 +71,7 @@ def learn_from_train(
     is_gene_subset
         Numbers of genes and mitochondrial shares then say nothing.
     """
-    nothing = pd.Series(None, index=obs.index, dtype=object)
+    nothing = pd.Series(np.full(len(obs), None), index=obs.index)
     facts: dict[str, Any] = {}
     depth_mode = nothing
     if spec.qc.find_depth_modes or keys["batch"] == DEPTH_MODE:

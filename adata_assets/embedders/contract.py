@@ -72,6 +72,11 @@ class Embedder(ABC):
     def n_dims(self) -> int | None:
         """Width of the embedding; None where only the weights tell it."""
 
+    @property
+    def is_random(self) -> bool:
+        """Whether its weights are random on purpose, so that no scorecard judges it."""
+        return False
+
     @abstractmethod
     def fit(self, train: TrainStream) -> FrozenModel:
         """Learn from the train cells, or take what was given; return what is frozen.

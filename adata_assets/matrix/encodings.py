@@ -101,10 +101,10 @@ class _CompressedMatrix(SourceMatrix):
         parts: list[Any] = [group[name] for name in ("data", "indices", "indptr")]
         data, indices, indptr = parts
         super().__init__(path, slot, shape, data.dtype)
-        self._data, self._indices = _vector(data), _vector(indices)
-        self.n_nonzeros = self._data.n_items
-        with self._reading("indptr"):
+        with self._reading("indptr, or where the chunks are"):
+            self._data, self._indices = _vector(data), _vector(indices)
             self._indptr = np.asarray(indptr[...]).astype(np.int64)
+        self.n_nonzeros = self._data.n_items
         n_major, self._n_minor = shape if self.encoding == "csr" else shape[::-1]
         self._require_indptr(n_major)
         for array in (data, indices):

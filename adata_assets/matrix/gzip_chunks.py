@@ -14,8 +14,9 @@ import numpy as np
 from isal import isal_zlib
 from isal.igzip_lib import IsalError
 
+from adata_assets.errors import InputError
 from adata_assets.matrix.blocks import Array
-from adata_assets.matrix.vectors import READ_ERRORS, PieceVector
+from adata_assets.matrix.vectors import PieceVector
 
 _PIPELINES = (
     (h5py.h5z.FILTER_DEFLATE,),
@@ -23,7 +24,6 @@ _PIPELINES = (
 )
 # Two such pieces are kept; HDF5 itself inflates larger ones at every read.
 _MAX_CHUNK_BYTES = 32 << 20
-_DECODE_ERRORS: tuple[type[Exception], ...] = (*READ_ERRORS, IsalError)
 
 
 class GzipVector(PieceVector):
@@ -32,46 +32,49 @@ class GzipVector(PieceVector):
     Parameters
     ----------
     dataset
-        One for which `is_gzip` holds. It must stay open only where bytes are damaged: HDF5 then
-        has the last word on them.
+        One for which `is_gzip` holds.
+
+    Raises
+    ------
+    InputError
+        If another file has taken the place of the one that is open.
     """
 
     def __init__(self, dataset: h5py.Dataset) -> None:
         super().__init__(len(dataset), dataset.dtype, dataset.chunks[0])
-        self._dataset = dataset
         filters = _filters_of(dataset)
         # HDF5 leaves out a filter that made a chunk larger, and marks it by its place in line.
         self._inflate_bit = 1 << filters.index(h5py.h5z.FILTER_DEFLATE)
         self._shuffle_bit = 1 if filters[0] == h5py.h5z.FILTER_SHUFFLE else 0
         self._places = _places_of(dataset)
-        # A descriptor of its own outlives the file where an iterator does.
-        self._descriptor = os.dup(dataset.file.id.get_vfd_handle())
+        self._descriptor = _open_again(dataset.file)
         weakref.finalize(self, os.close, self._descriptor)
 
     def decode(self, piece: int, out: Array) -> None:
         """Fill `out` with a chunk."""
-        try:
-            self._inflate(piece, out)
-        except _DECODE_ERRORS:
-            low = piece * self.piece_items
-            high = min(low + self.piece_items, self.n_items)
-            self._dataset.read_direct(out[: high - low], np.s_[low:high])
-
-    def _inflate(self, piece: int, out: Array) -> None:
         offset, n_bytes, skipped = self._places[piece].tolist()
         content = os.pread(self._descriptor, n_bytes, offset)
         if not skipped & self._inflate_bit:
-            inflater = isal_zlib.decompressobj()
-            # One byte more than fits, so that the checksum behind the last one is verified.
-            content = inflater.decompress(content, out.nbytes + 1)
-            if not inflater.eof:
-                raise EOFError(f"chunk {piece} does not end where it should")
+            content = _inflate(content, piece, out.nbytes)
+        # HDF5 fills what is missing with whatever was in memory.
+        if len(content) != out.nbytes:
+            raise EOFError(f"chunk {piece} has {len(content)} bytes, not {out.nbytes}")
         found = np.frombuffer(content, np.uint8)
-        if len(found) != out.nbytes:
-            raise EOFError(f"chunk {piece} has {len(found)} bytes, not {out.nbytes}")
         if self._shuffle_bit and not skipped & self._shuffle_bit:
             found = found.reshape(self.dtype.itemsize, -1).T
         out.view(np.uint8).reshape(found.shape)[...] = found
+
+
+def _inflate(content: bytes, piece: int, n_bytes: int) -> bytes:
+    inflater = isal_zlib.decompressobj()
+    try:
+        # One byte more than fits, so that the checksum behind the last one is verified.
+        inflated = inflater.decompress(content, n_bytes + 1)
+    except IsalError as error:  # type: ignore[misc]  # declared as if it were an instance
+        raise OSError(f"chunk {piece} cannot be inflated: {error}") from error
+    if not inflater.eof:
+        raise EOFError(f"chunk {piece} does not end after {n_bytes} bytes")
+    return inflated
 
 
 def is_gzip(dataset: h5py.Dataset) -> bool:
@@ -90,6 +93,15 @@ def is_gzip(dataset: h5py.Dataset) -> bool:
     return bool(is_plain_file and is_plain_type and is_whole and n_bytes <= _MAX_CHUNK_BYTES)
 
 
+def _open_again(file: h5py.File) -> int:
+    # A copy of HDF5's own descriptor would hold its lock on the file, and none would end with it.
+    descriptor = os.open(file.filename, os.O_RDONLY)
+    if not os.path.samestat(os.fstat(descriptor), os.fstat(file.id.get_vfd_handle())):
+        os.close(descriptor)
+        raise InputError(f"{file.filename} was replaced while it was opened; read it again")
+    return descriptor
+
+
 def _filters_of(dataset: h5py.Dataset) -> tuple[int, ...]:
     stored = dataset.id.get_create_plist()
     return tuple(stored.get_filter(place)[0] for place in range(stored.get_nfilters()))
@@ -102,7 +114,8 @@ def _places_of(dataset: h5py.Dataset) -> Array:
 
     def note(chunk: h5py.h5d.StoreInfo) -> None:
         place = chunk.chunk_offset[0] // n_items
-        places[place] = chunk.byte_offset, chunk.size, chunk.filter_mask
+        if place < len(places):
+            places[place] = chunk.byte_offset, chunk.size, chunk.filter_mask
 
     dataset.id.chunk_iter(note)
     return places

@@ -54,7 +54,7 @@ def locate_source(uri: str, *, folder: Path | None = None) -> Path:
     Raises
     ------
     InputError
-        If there is no such package, file or zarr folder.
+        If there is no such package, file or zarr folder, or it is not on this machine.
 
     Examples
     --------
@@ -63,6 +63,11 @@ def locate_source(uri: str, *, folder: Path | None = None) -> Path:
     """
     if uri.startswith(PACKAGE_SCHEME):
         path = _locate_in_package(uri)
+    elif "://" in uri and not uri.startswith(FILE_SCHEME):
+        raise InputError(
+            f"{uri.partition('://')[0]}:// is not on this machine: give a path or "
+            f"{PACKAGE_SCHEME}<package>/<file>"
+        )
     else:
         path = (folder or Path()) / Path(uri.removeprefix(FILE_SCHEME)).expanduser()
     if path.is_dir() and path.suffix != ZARR_SUFFIX:

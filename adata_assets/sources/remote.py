@@ -15,8 +15,8 @@ from adata_assets.errors import InputError
 from adata_assets.sources import contract
 from adata_assets.sources.contract import Sighting, SourceChangedError, UncountableError
 from adata_assets.sources.download import (
-    TryAgainError,
     Stream,
+    TryAgainError,
     download,
     move_into,
     own_part,

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from adata_assets.errors import InputError
 from adata_assets.sources.contract import SourceChangedError, UnreachableError
-from adata_assets.sources.download import BLOCK_BYTES, TryAgainError, Stream
+from adata_assets.sources.download import BLOCK_BYTES, Stream, TryAgainError
 
 # Any of these says that requests are to be signed. Without them boto3 would look for the
 # credentials of a cloud machine, which takes seconds elsewhere and opens sockets.

@@ -98,8 +98,10 @@ def test_log_values_without_totals_are_recovered_by_the_smallest_value(tmp_path,
     assert report["n_subset_cells"] == 0
 
 
-def test_counts_that_were_logged_without_normalising_come_back(tmp_path, counts):
-    _, found, report = counts_of(write(tmp_path, np.log1p(counts)), tmp_path)
+@pytest.mark.parametrize("to_rates", [lambda c: c, lambda c: rates_of(c, 25)])
+def test_other_logarithms_that_come_back_exactly_are_no_gene_subset(tmp_path, counts, to_rates):
+    """Logged without normalising, or normalised to a small sum: every value proves its count."""
+    _, found, report = counts_of(write(tmp_path, np.log1p(to_rates(counts))), tmp_path)
     assert np.array_equal(found, counts)
     assert report["n_subset_cells"] == 0
 

@@ -47,7 +47,7 @@ def chunk_keys(project):
 def test_a_yaml_becomes_a_dataset_whose_id_is_its_folder(project):
     graph = DatasetGraph(load_project_defs(project), "mine")
     assert graph.spec.title == "Cells of a project"
-    assert graph.source_path() == project / "raw.h5ad"
+    assert graph.sources["raw"].look().details["path"] == str(project / "raw.h5ad")
     assert graph.dataset_ids() == ["mine"]
 
 

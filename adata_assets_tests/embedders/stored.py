@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import anndata as ad
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from adata_assets.annotation.gene_stats import measure_genes
 from adata_assets.embedders.base.cells import CellBlock, TrainStream
@@ -33,7 +35,16 @@ class StoredCells:
     ) -> StoredCells:
         """Generate and store cells of two batches."""
         adata = make_cells(n_obs, n_vars, seed=seed)
-        counts = adata.X.astype(np.int32)
+        adata.var_names = adata.var["gene_ids"]
+        return cls.store(adata, folder, n_train=n_train, n_top_genes=60)
+
+    @classmethod
+    def store(
+        cls, adata: ad.AnnData, folder: Path, *, n_train: int, n_top_genes: int
+    ) -> StoredCells:
+        """Store given cells, which are dealt into two batches."""
+        n_obs, n_vars = adata.shape
+        counts = sp.csr_matrix(adata.X).astype(np.int32)
         write_counts(
             [(0, counts)],
             position=np.arange(n_obs),
@@ -46,9 +57,9 @@ class StoredCells:
         stats = measure_genes(
             [(0, counts[:n_train])],
             totals[:n_train],
-            pd.Series(adata.var["gene_ids"].to_numpy()),
+            pd.Series(adata.var_names.to_numpy()),
             min_cells=3,
-            n_top_genes=60,
+            n_top_genes=n_top_genes,
             scratch=folder,
         )
         batches = np.array([f"batch{i % 2}" for i in range(n_obs)], dtype=object)

@@ -40,6 +40,10 @@ def small_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vectors, "TASK_ITEMS", 64)
 
 
+def readers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("read-ahead")]
+
+
 def read_all(vector: vectors.Vector, length: int) -> np.ndarray:
     ranges = [(low, min(low + length, N_ITEMS)) for low in range(0, N_ITEMS, length)]
     with closing(iter_pending((vector, vector), ranges)) as pending:
@@ -59,9 +63,18 @@ def test_gzip_chunks(tmp_path: Path, options: dict[str, object], n_chunk: int, d
         assert is_gzip(dataset)
         for length in (1, 64, 250, 1003):
             if n_chunk * length > 9:
-                found = read_all(GzipVector(dataset), length)
-                assert found.dtype == dataset.dtype
-                np.testing.assert_array_equal(found, values)
+                np.testing.assert_array_equal(read_all(GzipVector(dataset), length), values)
+
+
+@pytest.mark.parametrize("n_chunk", [10, 1003])
+@pytest.mark.parametrize("maxshape", [(N_ITEMS,), (None,)], ids=["fixed", "growing"])
+def test_chunk_indices_of_newer_hdf5(tmp_path: Path, n_chunk: int, maxshape: object) -> None:
+    with h5py.File(tmp_path / "a.h5", "w", libver="latest") as file:
+        dataset = file.create_dataset(
+            "x", data=VALUES, chunks=(n_chunk,), maxshape=maxshape, compression="gzip"
+        )
+        assert is_gzip(dataset)
+        np.testing.assert_array_equal(read_all(GzipVector(dataset), 64), VALUES)
 
 
 @pytest.mark.parametrize("options", OTHERS, ids=str)
@@ -107,36 +120,28 @@ def write_with_chunk(path: Path, content: bytes) -> None:
         dataset.id.write_direct_chunk((0,), content)
 
 
-def outcome(read: object) -> object:
-    try:
-        return read().tolist()
-    except READ_ERRORS as error:
-        return type(error)
+def test_damaged_chunks_are_refused(tmp_path: Path) -> None:
+    """Each byte of a chunk changed, cut short, and what is shorter or no zlib at all.
 
-
-def test_damaged_chunks_are_refused_as_hdf5_refuses_them(tmp_path: Path) -> None:
-    """Each byte of a chunk flipped, cut short, and replaced by what is not zlib."""
+    HDF5 itself reads a chunk that is too short, with whatever was in memory behind its end.
+    """
     good = zlib.compress(VALUES[:100].astype("<i4").tobytes())
     contents = [good[:at] + bytes([good[at] ^ 0x55]) + good[at + 1 :] for at in range(len(good))]
     contents += [good[:-1], good[:5], b"\0", gzip.compress(b"no"), zlib.compress(b"short")]
-    n_refused = 0
     for content in contents:
         write_with_chunk(tmp_path / "a.h5", content)
-        with h5py.File(tmp_path / "a.h5") as file:
-            expected = outcome(lambda file=file: file["x"][...])
-            vector = GzipVector(file["x"])
-            out = np.empty(100, "<i4")
-            found = outcome(lambda out=out, vector=vector: vector.read(0, out) or out)
-        assert found == expected
-        n_refused += isinstance(found, type)
-    assert n_refused > 0.9 * len(contents)
+        with h5py.File(tmp_path / "a.h5") as file, pytest.raises(READ_ERRORS, match="chunk 0"):
+            GzipVector(file["x"]).read(0, np.empty(100, "<i4"))
 
 
 def test_a_chunk_that_is_a_bomb_is_not_inflated(tmp_path: Path) -> None:
-    """What inflates to more than the chunk is never held in memory by us."""
+    """What inflates to more than the chunk is never held in memory."""
     write_with_chunk(tmp_path / "a.h5", zlib.compress(b"\0" * 1_000_000))
-    with h5py.File(tmp_path / "a.h5") as file, pytest.raises(EOFError, match="does not end"):
-        GzipVector(file["x"])._inflate(0, np.empty(100, "<i4"))
+    with (
+        h5py.File(tmp_path / "a.h5") as file,
+        pytest.raises(EOFError, match="chunk 0 does not end after 400 bytes"),
+    ):
+        GzipVector(file["x"]).read(0, np.empty(100, "<i4"))
 
 
 @pytest.mark.parametrize("encoding", ["csr", "csc"])
@@ -155,22 +160,22 @@ def test_damaged_chunk_of_a_matrix(tmp_path: Path, encoding: str, name: str) -> 
     content[at + 2 : at + 8] = b"\xff" * 6
     path.write_bytes(content)
     message = r"a\.h5ad, X: cannot read stored values \d+ to \d+, (row|column) \d+ on .*damaged"
-    n_blocks = 0
+    n_values = 0
     with (
         open_source_matrix(path, "X", scratch=tmp_path) as matrix,
         pytest.raises(InputError, match=message),
     ):
-        for _ in matrix.iter_blocks(max_nonzeros=64):
-            n_blocks += 1
-    assert n_blocks == (4 if encoding == "csr" else 0)
+        for _, block in matrix.iter_blocks(max_nonzeros=64):
+            n_values += block.nnz
+    assert 200 < n_values <= 320 if encoding == "csr" else n_values == 0
 
 
 def test_zarr_chunks(tmp_path: Path) -> None:
     for zarr_format in (2, 3):
-        for n_chunk in (1, 64, 100, 5000):
+        for n_chunk in (90, 5000):
             path = tmp_path / f"{zarr_format}-{n_chunk}"
             array = zarr.create_array(path, data=VALUES, chunks=(n_chunk,), zarr_format=zarr_format)
-            for length in (90, 1003):
+            for length in (64, 1003):
                 np.testing.assert_array_equal(read_all(ZarrVector(array), length), VALUES)
 
 
@@ -179,9 +184,9 @@ def test_who_stops_early_leaves_no_threads(tmp_path: Path) -> None:
     with open_source_matrix(path, "X", scratch=tmp_path) as matrix:
         blocks = matrix.iter_blocks(max_nonzeros=50)
         next(blocks)
-        assert _readers()
+        assert readers()
         blocks.close()
-        assert not _readers()
+        assert not readers()
 
 
 def test_blocks_outlive_the_file(tmp_path: Path) -> None:
@@ -193,5 +198,19 @@ def test_blocks_outlive_the_file(tmp_path: Path) -> None:
     assert sum(block.nnz for _, block in [first, *blocks]) == n_nonzeros
 
 
-def _readers() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name.startswith("read-ahead")]
+def test_a_file_that_was_replaced_while_it_was_opened(tmp_path: Path) -> None:
+    path = write_adata(make_adata(), tmp_path / "a.h5ad", compression="gzip")
+    with h5py.File(path) as file:
+        path.unlink()
+        path.write_bytes(b"another")
+        with pytest.raises(InputError, match="replaced"):
+            GzipVector(file["X/data"])
+
+
+def test_a_file_can_be_written_after_it_was_read(tmp_path: Path) -> None:
+    path = write_adata(make_adata(), tmp_path / "a.h5ad", compression="gzip")
+    with open_source_matrix(path, "X", scratch=tmp_path) as matrix:
+        next(matrix.iter_blocks())
+    with h5py.File(path, "a") as file:
+        file["more"] = 1
+    assert matrix.n_obs == 40

@@ -1,8 +1,7 @@
-"""Content for sources, no pauses between tries, and the Census only where its extra is."""
+"""Content for sources, and no pauses between tries."""
 
 from __future__ import annotations
 
-import importlib.util
 import warnings
 from pathlib import Path
 
@@ -13,9 +12,6 @@ import pytest
 import scipy.sparse as sp
 
 from adata_assets.sources import download
-
-# The extra `census` brings packages that not every environment can hold.
-collect_ignore = [] if importlib.util.find_spec("cellxgene_census") else ["test_census_cells.py"]
 
 
 @pytest.fixture(autouse=True)

@@ -46,6 +46,7 @@ def test_a_relative_path_begins_at_the_yaml(source):
         ("package://not_there/a.h5ad", "'not_there' is not installed"),
         ("package://scanpy/nothing.h5ad", "no file at"),
         ("package://scanpy", "is a folder; give an .h5ad file"),
+        ("s3://bucket/a.h5ad", "s3:// is not on this machine"),
     ],
 )
 def test_a_wrong_source_is_told(given, told):

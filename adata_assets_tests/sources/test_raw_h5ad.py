@@ -15,7 +15,7 @@ from adata_assets.freshness import Node, find_stale
 from adata_assets.runs import Run, execute
 from adata_assets.sources.raw import read_raw_files
 from adata_assets.spec import DatasetSpec
-from adata_assets_tests.datasets import Dataset, make_spec
+from adata_assets_tests.datasets import Dataset, make_spec, write_cells
 from adata_assets_tests.sources.places import PLACES
 
 RAW = Node("raw_h5ad")
@@ -135,3 +135,13 @@ def test_the_forecast_counts_what_is_to_be_fetched(place, tmp_path, contents):
     assert not run_raw(dataset)
     after = forecast(dataset.graph, dataset.storage)
     assert after.n_obs == before.n_obs and after.n_bytes_disk < before.n_bytes_disk
+
+
+def test_nothing_runs_when_the_source_is_unchanged(place, tmp_path):
+    """The whole graph: a second command fetches nothing and runs nothing."""
+    place.put(write_cells(tmp_path).read_bytes())
+    dataset = Dataset.make(make_spec(place.uri), tmp_path).succeed()
+    assert place.ranges.count(None) == 1
+    place.server.asked.clear()
+    assert dataset.materialize() == []
+    assert set(place.ranges) == {"bytes=0-7"}

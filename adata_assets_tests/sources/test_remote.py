@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -9,6 +10,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -226,3 +229,44 @@ def test_of_a_server_that_tells_nothing_the_content_is_the_version(web, contents
         source.fetch(first, **folders)
     pinned = web.source(sha256="ab" * 32)
     assert pinned.look().version == "ab" * 32
+
+
+def test_two_that_want_the_same_take_turns(place, contents, tmp_path, folders):
+    places = [folders["folder"], tmp_path / "other"]
+    places[1].mkdir()
+    source = place.source()
+    seen = source.look()
+    place.served.cuts = [1000, 2000, 3000, None]
+    with ThreadPoolExecutor(2) as pool:
+        fetch = partial(source.fetch, seen, scratch=folders["scratch"])
+        paths = list(pool.map(lambda folder: fetch(folder=folder), places))
+    assert [path.read_bytes() for path in paths] == [contents[0]] * 2
+    assert list(folders["scratch"].rglob("*.part")) == []
+
+
+def test_a_file_is_moved_to_another_disk(place, contents, folders, monkeypatch):
+    replace = os.replace
+
+    def on_one_disk(source, target):
+        if Path(source).parent != Path(target).parent:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", on_one_disk)
+    source = place.source()
+    assert source.fetch(source.look(), **folders).read_bytes() == contents[0]
+    assert left_in(folders) == ["cells.h5ad"]
+
+
+def test_parts_that_nobody_wants_any_more_are_removed(place, folders):
+    source = place.source()
+    seen = source.look()
+    place.served.cuts = [1000, *([0] * 5)]
+    with pytest.raises(UnreachableError):
+        source.fetch(seen, **folders)
+    (part,) = folders["scratch"].rglob("*.part")
+    os.utime(part, (0, 0))
+    other = place.source(name="other")
+    place.put(place.served.content + b"more")
+    other.fetch(other.look(), **folders)
+    assert not part.exists()

@@ -7,6 +7,7 @@ tables in it (gene names, training history) become records of what they would be
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,11 @@ import numpy as np
 from adata_assets.errors import InputError
 
 # What scvi-tools' files name beside tensors; all of it becomes records, none of it is called.
-_ADMITTED_PACKAGES = ("numpy", "pandas")
-_ADMITTED = ("builtins.bytes", "builtins.dict", "builtins.slice")
+_ADMITTED = re.compile(
+    r"builtins\.(bytes|dict|slice)|numpy\.(dtype|ndarray)|numpy\._?core\.(multiarray\._reconstruct|"
+    r"multiarray\.scalar|numeric\._frombuffer)|pandas\.(core\.(frame|series|indexes|internals)|"
+    r"_libs\.internals)\.[\w.]+"
+)
 _DEFAULT_DICT = "collections.defaultdict"
 _PARTS = ("model_state_dict", "var_names", "attr_dict")
 
@@ -100,9 +104,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 def _require_harmless(path: Path, names: list[str]) -> None:
     strange = sorted(
-        name
-        for name in names
-        if name.split(".")[0] not in _ADMITTED_PACKAGES and name not in (*_ADMITTED, _DEFAULT_DICT)
+        name for name in names if not _ADMITTED.fullmatch(name) and name != _DEFAULT_DICT
     )
     if strange:
         raise InputError(

@@ -106,7 +106,7 @@ class Source(contract.Source):
         import tiledbsoma
 
         place = os.environ.get(CENSUS_URI)
-        where: dict[str, str] = {"uri": place} if place else {"census_version": self._version}
+        where: dict[str, Any] = {"uri": place} if place else {"census_version": self._version}
         try:
             census = cellxgene_census.open_soma(**where)
         except (tiledbsoma.SOMAError, OSError, ValueError) as error:

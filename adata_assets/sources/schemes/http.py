@@ -23,8 +23,8 @@ from adata_assets.sources.contract import Sighting, SourceChangedError, Unreacha
 from adata_assets.sources.download import (
     BLOCK_BYTES,
     HDF5_MAGIC,
-    TryAgainError,
     Stream,
+    TryAgainError,
     require_hdf5,
     with_retries,
 )
@@ -94,7 +94,7 @@ class Source(RemoteSource):
             n_bytes, stated = _whole_size(response), _version(response)
             # One block: a server without ranges would send all of it.
             require_hdf5(self.uri, next(_blocks(response, 512), b""))
-            details = {
+            details: dict[str, Any] = {
                 "stated": stated,
                 "etag": response.headers.get("ETag"),
                 "has_ranges": response.status_code == 206,

@@ -1,0 +1,1 @@
+"""What the Geneformer methods share: dictionaries, rank value encoding, forward pass."""
