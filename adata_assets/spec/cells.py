@@ -50,7 +50,9 @@ class Keys(Frozen):
     A column that is named here must be there. ``None`` takes the CELLxGENE name if the file has it.
     """
 
-    batch: str | None = Field(None, description="obs column of the batch")
+    batch: str | None = Field(
+        None, description="obs column of the batch, or depth_mode (found in the train cells)"
+    )
     group: str | None = Field(
         None, description="obs column whose values never span two splits (default: donor_id)"
     )
@@ -93,7 +95,7 @@ class MadRules(Frozen):
 
 
 class QCRules(Frozen):
-    """Fixed rules; each looks at one cell only. ``None`` turns a rule off."""
+    """Fixed rules look at one cell only; ``mad`` is learnt. ``None`` turns a rule off."""
 
     min_genes: int | None = Field(200, ge=0, description="fewest genes with a count")
     max_pct_mt: float | None = Field(
