@@ -27,15 +27,23 @@ from adata_assets.storage import Storage
 
 @dataclass(frozen=True)
 class Node:
-    """One asset, or one partition of it."""
+    """One asset, or one partition of it.
+
+    Attributes
+    ----------
+    dataset_id
+        Of an input that another dataset made; None for the dataset's own.
+    """
 
     stage: str
     partition_key: str | None = None
+    dataset_id: str | None = None
 
     @property
     def name(self) -> str:
-        """``stage`` or ``stage@partition``."""
-        return name_of(self.stage, self.partition_key)
+        """``stage`` or ``stage@partition``, after ``<dataset>/`` for one of another dataset."""
+        owner = f"{self.dataset_id}/" if self.dataset_id else ""
+        return owner + name_of(self.stage, self.partition_key)
 
 
 @dataclass(frozen=True)
@@ -114,10 +122,16 @@ class DatasetGraph:
                 yield Node(stage, key)
 
     def inputs_of(self, node: Node) -> list[Node]:
-        """Return what a node is made from, the source left out."""
+        """Return what a node is made from, the source left out.
+
+        Another dataset gives models only, which have no partitions.
+        """
         found = []
         for key in sorted(self._asset_graph.get(self.key_of(node.stage)).parent_keys):
             stage = "/".join(key.path[1:])
+            if key.path[0] != self.dataset_id:
+                found.append(Node(stage, dataset_id=key.path[0]))
+                continue
             if stage not in self.stages:
                 continue
             if not self.is_partitioned(stage):
@@ -143,14 +157,12 @@ def find_stale(
     data versions of its inputs, when this instance has recorded that very data version, and when
     no blocking check of it failed. A node downstream of a stale one is judged by what is there now.
     """
-    artefacts = {
-        node: storage.find(graph.dataset_id, node.stage, node.partition_key)
-        for node in graph.nodes()
-    }
+    artefacts = _find_artefacts(graph, storage)
     recorded = {stage: _recorded_versions(graph, instance, stage) for stage in graph.stages}
     failed = {stage: _failed_checks(graph, instance, stage) for stage in graph.stages}
     stale = {}
-    for node, artefact in artefacts.items():
+    for node in graph.nodes():
+        artefact = artefacts[node]
         reason = _judge(graph, node, artefacts)
         if node.stage == "raw_h5ad" and reason is None and artefact is not None:
             reason = _judge_source(graph, artefact)
@@ -164,10 +176,22 @@ def find_stale(
     return stale
 
 
+def _find_artefacts(graph: DatasetGraph, storage: Storage) -> dict[Node, Artefact | None]:
+    needed = {node: None for node in graph.nodes()}
+    needed |= {given: None for node in list(needed) for given in graph.inputs_of(node)}
+    return {
+        node: storage.find(node.dataset_id or graph.dataset_id, node.stage, node.partition_key)
+        for node in needed
+    }
+
+
 def _judge(
     graph: DatasetGraph, node: Node, artefacts: Mapping[Node, Artefact | None]
 ) -> str | None:
     artefact = artefacts[node]
+    for given in graph.inputs_of(node):
+        if given.dataset_id and artefacts[given] is None:
+            return f"needs {given.name}: run adata-assets materialize {given.dataset_id} first"
     if artefact is None:
         return "missing"
     if artefact.code_version != graph.code_version(node.stage):

@@ -6,7 +6,7 @@ from adata_assets.artefact import Artefact
 from adata_assets.assets.chunk import chunk_of
 from adata_assets.assets.stage import asset_options, code_version, to_output, upstream
 from adata_assets.checks import artefact_type, column_schema
-from adata_assets.embedders.contract import load_embedder
+from adata_assets.embedders.contract import load_embedder, require_extra, scope_of
 from adata_assets.resources import StorageResource
 from adata_assets.schemas.chunked import EmbeddingSchema
 from adata_assets.spec import DatasetSpec, EmbedderSpec
@@ -20,8 +20,11 @@ def build_embeddings(
     """Build the asset that applies one embedder to every chunk."""
     embedder = load_embedder(embedder_spec)
     stage = f"embeddings/{embedder_spec.name}"
+    # An equal model from elsewhere has an equal hash, but the files tell where it came from.
+    scope = scope_of(embedder, embedder_spec)
     version = code_version(
-        embedder.version, {"method": embedder_spec.method, **embedder_spec.settings}
+        embedder.version,
+        {"method": embedder_spec.method, "fit_scope": scope, **embedder_spec.settings},
     )
 
     @dg.asset(
@@ -40,6 +43,7 @@ def build_embeddings(
             "counts": upstream(spec, "counts"),
             "model": upstream(spec, f"models/{embedder_spec.name}"),
         },
+        pool=embedder.pool,
     )
     def embeddings(
         context: dg.AssetExecutionContext,
@@ -48,10 +52,12 @@ def build_embeddings(
         counts: Artefact,
         model: Artefact,
     ) -> dg.Output[Artefact]:
-        from adata_assets.embedders.base.apply import embed_chunk, read_chunk
+        from adata_assets.embedders.base.apply import describe_model, embed_chunk, read_chunk
+        from adata_assets.embedders.base.gene_match import judge_gene_match, match_genes
         from adata_assets.embedders.base.model import load_frozen
         from adata_assets.tables import write_table
 
+        require_extra(embedder)
         chunk = chunk_of(context, annotated_obs)
         with storage.open().draft(
             spec.dataset_id,
@@ -60,15 +66,17 @@ def build_embeddings(
             code_version=version,
             inputs=[annotated_obs, counts, model],
         ) as draft:
-            cells = read_chunk(chunk, annotated_obs, counts)
-            table = embed_chunk(embedder, load_frozen(model), cells)
+            cells, frozen = read_chunk(chunk, annotated_obs, counts), load_frozen(model)
+            label = f"{spec.dataset_id}, embedder {embedder_spec.name!r}"
+            if warning := judge_gene_match(frozen, cells, label=label):
+                context.log.warning(warning)
+            table = embed_chunk(embedder, frozen, cells)
             write_table(table, draft.folder / TABLE)
             draft.metadata |= {
-                "method": embedder_spec.method,
+                **describe_model(embedder, embedder_spec, frozen),
                 "n_dims": len(table["embedding"].iloc[0]),
-                "version": embedder.version,
                 "model_hash": model.data_version,
-                "fit_scope": "train",
+                "gene_match": match_genes(frozen, cells),
             }
         return to_output(draft.committed, n_obs=chunk.n_obs, **draft.metadata)
 

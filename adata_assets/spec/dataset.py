@@ -119,8 +119,6 @@ class DatasetSpec(Frozen):
         names = [embedder.name for embedder in self.embedders]
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"embedders share a name: {repeated}; give each its own")
-        if self.embedders and "train" not in self.splits.fractions:
-            raise ValueError("embedders are fitted on train cells, but splits.train is 0")
         if self.evaluator_columns and self.format != "pairs":
             raise ValueError(f"evaluator_columns goes with format pairs, not {self.format}")
         labels = [source.label for source in self.sources]

@@ -47,6 +47,38 @@ class Splits(Frozen):
         return {name: getattr(self, name) for name in SPLITS if getattr(self, name) > 0}
 
 
+class GivenModel(Frozen):
+    """A frozen model that is taken instead of fitting one: of another dataset, or from a folder."""
+
+    dataset: str | None = Field(None, description="id of the dataset whose model is taken")
+    name: str | None = Field(
+        None, description="the embedder's name in that dataset (default: the same name)"
+    )
+    path: str | None = Field(
+        None, description="a folder with model.safetensors and model.json instead of a dataset"
+    )
+    sha256: str | None = Field(
+        None,
+        pattern=r"^[0-9a-f]{64}$",
+        description="of a path: the model hash that the dataset card shows; others are refused",
+    )
+
+    @field_validator("dataset", "name")
+    @classmethod
+    def _is_a_name(cls, value: str | None) -> str | None:
+        return None if value is None else require_name(value, "artefact's dataset and name")
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> GivenModel:
+        if (self.dataset is None) == (self.path is None):
+            raise ValueError("artefact: give exactly one of dataset and path")
+        if (self.path is None) != (self.sha256 is None):
+            raise ValueError("artefact: sha256 goes with path, and path needs it")
+        if self.name is not None and self.dataset is None:
+            raise ValueError("artefact: name goes with dataset")
+        return self
+
+
 class EmbedderSpec(Frozen):
     """One embedding: its name, its method, and the method's own settings beside them."""
 
@@ -54,6 +86,9 @@ class EmbedderSpec(Frozen):
 
     name: str = Field(description="names the asset, the file and obsm['X_<name>']")
     method: str = Field(description="a file in adata_assets/embedders")
+    artefact: GivenModel | None = Field(
+        None, description="take a frozen model instead of fitting one on the train cells"
+    )
 
     @field_validator("name")
     @classmethod

@@ -18,7 +18,9 @@ import scipy.sparse as sp
 from adata_assets.sources.raw import RawFile
 
 TEXT = h5py.string_dtype()
-KINDS = ("text", "nullable-text", "category", "float", "integer", "nullable-integer", "bool")
+# What each kind of column is stored as; the rest are groups of arrays.
+DTYPES = {"float": "f8", "float32": "f4", "integer": "i8", "byte": "u1", "bool": "?", "bytes": "S12"}
+KINDS = (*DTYPES, "text", "category", "nullable-text", "nullable-integer", "nullable-boolean")
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Column:
     kind: str
     values: tuple[object, ...]
     unused: tuple[object, ...] = ()
+    ordered: bool = False
 
     def taken(self, rows: Sequence[int]) -> Column:
         """Return the column of other rows."""
@@ -116,27 +119,26 @@ def _write_column(group: h5py.Group, name: str, column: Column) -> None:
     values = column.values
     if column.kind == "text":
         _write_array(group, name, ["" if value is None else value for value in values], TEXT)
-    elif column.kind == "float":
-        _write_array(group, name, [math.nan if v is None else v for v in values], "f8")
-    elif column.kind in ("integer", "bool"):
-        _write_array(group, name, values, "i8" if column.kind == "integer" else bool)
+    elif column.kind in DTYPES:
+        filled = [math.nan if value is None else value for value in values]
+        _write_array(group, name, filled, DTYPES[column.kind])
     elif column.kind == "category":
-        _write_categories(group.create_group(name), values, column.unused)
+        _write_categories(group.create_group(name), column)
     else:
         part = group.create_group(name)
         is_text = column.kind == "nullable-text"
-        _mark(part, "nullable-string-array" if is_text else "nullable-integer", "0.1.0")
-        filler, dtype = ("", TEXT) if is_text else (0, "i8")
+        _mark(part, "nullable-string-array" if is_text else column.kind, "0.1.0")
+        dtype = TEXT if is_text else "i8" if column.kind == "nullable-integer" else bool
+        filler = "" if is_text else 0
         _write_array(part, "values", [filler if v is None else v for v in values], dtype)
         _write_array(part, "mask", [value is None for value in values], bool)
 
 
-def _write_categories(
-    group: h5py.Group, values: Sequence[object], unused: Sequence[object]
-) -> None:
+def _write_categories(group: h5py.Group, column: Column) -> None:
     _mark(group, "categorical", "0.2.0")
-    group.attrs["ordered"] = False
-    used = dict.fromkeys([*unused, *(value for value in values if value is not None)])
+    group.attrs["ordered"] = column.ordered
+    values = column.values
+    used = dict.fromkeys([*column.unused, *(value for value in values if value is not None)])
     numbers = {value: code for code, value in enumerate(used)}
     is_text = not used or isinstance(next(iter(used)), str)
     _write_array(group, "categories", list(used), TEXT if is_text else None)

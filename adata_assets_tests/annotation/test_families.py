@@ -43,9 +43,11 @@ TEXTS = (
 )
 NUMBERS = (0, 1, 2, 63, -5, 2**40)
 FLOATS = (0.0, 1.0, 2.5, None, 63.0, -1e-3, 1e30)
+LEVELS = [(*TEXTS, None), (1, 2, None), (0.5, 7.0), (True, False, None), (None,)]
 COLUMNS = (
     *("cell_type", "donor_id", "tissue", "disease", "sex", "assay", "donor_age", "organism"),
     *("is_primary_data", "suspension_type", "cell_type_ontology_term_id", "split", "keep"),
+    *("sample_idx", "position", "caption_facts", "a.b c", "patient name", "0"),
     *("harmonised_cell_type", "note", "level_0", "index", "Größe", "caption", "batch"),
 )
 
@@ -63,7 +65,11 @@ def columns(draw, n_rows, rng):
         pool = {
             "text": TEXTS,
             "nullable-text": (*TEXTS, None),
-            "category": draw(st.sampled_from([(*TEXTS, None), (1, 2, None), (0.5, 7.0)])),
+            "category": draw(st.sampled_from(LEVELS)),
+            "float32": (0.0, 2.5, None, float("inf"), 1.0),
+            "byte": (0, 1, 255),
+            "bytes": (b"B cell", b"", b"1"),
+            "nullable-boolean": (True, False, None),
             "float": draw(st.sampled_from([FLOATS, (None,)])),
             "integer": NUMBERS,
             "nullable-integer": draw(st.sampled_from([(*NUMBERS, None), (None,)])),
@@ -72,7 +78,7 @@ def columns(draw, n_rows, rng):
         unused = [value for value in pool[:3] if value is not None] if kind == "category" else ()
         few = pool[: draw(st.integers(1, len(pool)))]
         values = tuple(few[i] for i in rng.integers(0, len(few), n_rows))
-        found[name] = Column(kind, values, tuple(unused))
+        found[name] = Column(kind, values, tuple(unused), ordered=draw(st.booleans()))
     return found
 
 
@@ -148,11 +154,11 @@ def families(draw):
     subsets = [{"n_obs": 8, "stratify_by": tuple(sorted(named)[:2])}]
     train_only = {"train": 1, "validation": 0, "test": 0}
     fields = {
-        "format": draw(st.sampled_from(["single", "single", "pairs", "multiplets"])),
+        "format": draw(st.sampled_from(["single"] * 4 + ["pairs", "multiplets"])),
         "splits": draw(
             st.sampled_from([train_only, {"train": 0.5, "validation": 0.25, "test": 0.25}])
         )
-        | {"split_by": draw(st.sampled_from([None, "cell"]))},
+        | {"split_by": draw(st.sampled_from([None, "cell", "cell"]))},
         "qc": {
             "min_genes": draw(st.integers(0, 3)),
             "max_pct_mt": draw(st.sampled_from([None, 20])),

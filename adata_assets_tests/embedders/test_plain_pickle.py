@@ -23,8 +23,14 @@ from adata_assets.embedders.base.plain_pickle import read_plain_pickle
 from adata_assets.errors import InputError
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
+# Empty bytes are a call of bytes() up to protocol 2; no dictionary has any.
 LEAVES = (
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary()
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text()
+    | st.binary(min_size=1)
 )
 KEYS = st.text() | st.integers()
 VALUES = st.recursive(

@@ -121,7 +121,7 @@ def test_every_raw_cell_is_accounted_for(runs: Runs) -> None:
     """P2, P5: the ledger sums to the raw cells; no group is in two splits."""
     case, datasets, _ = runs
     annotated = datasets[CHUNKS[0]].load("annotated_obs")
-    ledger = read_table(annotated.local("ledger.parquet"))
+    ledger = read_table(datasets[CHUNKS[0]].load("ledger").local("ledger.parquet"))
     sizes = {split: len(rows) for split, rows in read_rows(datasets[CHUNKS[0]]).items()}
     published = ledger[ledger["outcome"] == "published"].set_index("rule")["n_obs"].to_dict()
     assert published == sizes == annotated.metadata["split_sizes"]

@@ -225,7 +225,7 @@ def test_p9_counts_come_back_exactly_from_log_values(
     adata.X = sp.csr_matrix(np.log1p(counts / counts.sum(axis=1, keepdims=True) * 1e4))
     dataset = Dataset.make(donor_spec(write_cells(tmp_path, adata)), tmp_path)
     assert _run_head(dataset).errors == ()
-    assert dataset.load("annotated_obs").metadata["counts"]["form"] == "log1p"
+    assert dataset.load("annotated_obs").metadata["counts"][0]["form"] == "log1p"
     assert dataset.load("counts").data_version == donors.load("counts").data_version
 
 

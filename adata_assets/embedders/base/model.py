@@ -22,6 +22,7 @@ from adata_assets.errors import InputError
 ARRAYS = "model.safetensors"
 FACTS = "model.json"
 GENE_IDS = "gene_ids"
+METHOD, VERSION, IS_RANDOM = "method", "version", "is_random"
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class FrozenModel:
     arrays
         Numeric or bool arrays by name.
     facts
-        JSON-able facts; ``gene_ids`` are the genes that the model reads, where it names them.
+        JSON-able facts; ``gene_ids`` are the genes that the model reads, where it names them. What
+        is stored also tells the ``method`` and ``version`` that it is for.
     """
 
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)

@@ -86,9 +86,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     except InputError:
         raise
     except (UnpicklingError, EOFError, RuntimeError, ValueError, TypeError) as error:
-        raise InputError(
-            f"{path}: not a model that scvi-tools saved ({str(error).splitlines()[0]})"
-        ) from error
+        what = f"{type(error).__name__}: {error}".partition("\n")[0]
+        raise InputError(f"{path}: not a model that scvi-tools saved ({what})") from error
     if not isinstance(found, dict) or not set(_PARTS) <= set(found):
         raise InputError(
             f"{path}: not a model that scvi-tools saved: it lacks {', '.join(_PARTS)}; give the "
