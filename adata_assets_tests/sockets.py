@@ -24,7 +24,7 @@ def closed_sockets() -> Iterator[list[tuple[str, object]]]:
     for name in ("connect", "connect_ex", "bind", "sendto"):
         patch.setattr(socket.socket, name, _guarded(name, seen))
     for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex"):
-        patch.setattr(socket, name, _guarded_look_up(name, seen))
+        patch.setattr(socket, name, _guarded_look_up(name))
     try:
         yield seen
     finally:
@@ -37,19 +37,20 @@ def _guarded(name: str, seen: list[tuple[str, object]]) -> Any:
     def guarded(self: socket.socket, *arguments: Any) -> Any:
         address = arguments[-1]
         is_here = self.family == socket.AF_UNIX or address[0] in LOOPBACK
-        seen.append((name, address))
         if not is_here:
             raise LeftTheMachineError(f"{name} to {address!r}")
-        return original(self, *arguments)
+        found = original(self, *arguments)
+        # Port 0 is any free one: which, is known afterwards.
+        seen.append((name, self.getsockname() if name == "bind" else address))
+        return found
 
     return guarded
 
 
-def _guarded_look_up(name: str, seen: list[tuple[str, object]]) -> Any:
+def _guarded_look_up(name: str) -> Any:
     original = getattr(socket, name)
 
     def guarded(host: Any, *arguments: Any, **options: Any) -> Any:
-        seen.append((name, host))
         if host not in LOOPBACK:
             raise LeftTheMachineError(f"{name} of {host!r}")
         return original(host, *arguments, **options)

@@ -21,10 +21,7 @@ from adata_assets_tests.datasets import Dataset, make_cells, make_spec, write_ce
 from adata_assets_tests.sockets import LeftTheMachineError, closed_sockets
 
 # Code that speaks to other machines, and what it speaks with.
-REMOTE = (
-    *("http", "https", "s3", "census"),
-    *("pysradb", "boto3", "botocore", "cellxgene_census", "tiledbsoma"),
-)
+REMOTE = {"pysradb", "boto3", "botocore", "cellxgene_census", "tiledbsoma"}
 MATERIALIZE = """
 import json, sys
 from pathlib import Path
@@ -78,10 +75,10 @@ def test_no_socket_is_opened_but_for_the_read_back(tmp_path, n_files):
     with closed_sockets() as seen:
         dataset = Dataset.make(of_files(sources), tmp_path).succeed()
     assert dataset.published.joinpath("README.md").is_file()
-    opened = {name for name, _ in seen}
-    assert opened <= {"bind", "connect", "getaddrinfo", "gethostbyname"}
-    ports = {address[1] for name, address in seen if name == "bind"}
-    assert {address[1] for name, address in seen if name == "connect"} <= ports
+    served = {address[1] for name, address in seen if name == "bind"}
+    reached = {address[1] for name, address in seen if name == "connect"}
+    assert reached
+    assert reached <= served
 
 
 def test_code_that_speaks_to_other_machines_is_never_imported(tmp_path):
@@ -97,5 +94,4 @@ def test_code_that_speaks_to_other_machines_is_never_imported(tmp_path):
     loaded = set(json.loads(ran.stdout.splitlines()[-1]))
     schemes = {name for name in loaded if name.startswith("adata_assets.sources.schemes.")}
     assert schemes == {"adata_assets.sources.schemes.file"}
-    assert not loaded & set(REMOTE)
-    assert "adata_assets.sources.s3_objects" not in loaded
+    assert not loaded & {*REMOTE, "adata_assets.sources.s3_objects"}

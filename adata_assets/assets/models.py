@@ -73,9 +73,7 @@ def build_model(
     return model
 
 
-def _require_possible(
-    spec: DatasetSpec, embedder_spec: EmbedderSpec, embedder: Embedder
-) -> None:
+def _require_possible(spec: DatasetSpec, embedder_spec: EmbedderSpec, embedder: Embedder) -> None:
     name, given = embedder_spec.name, embedder_spec.artefact
     if given is not None and given.dataset == spec.dataset_id:
         raise InputError(
@@ -100,7 +98,9 @@ def _reads(spec: DatasetSpec, embedder_spec: EmbedderSpec) -> dict[str, Any]:
 def _describe(embedder_spec: EmbedderSpec, embedder: Embedder) -> str:
     method, given = embedder_spec.method, embedder_spec.artefact
     if given is not None:
-        return f"The model of {method} that {given.dataset or given.path} gives; every chunk uses it."
+        return (
+            f"The model of {method} that {given.dataset or given.path} gives; every chunk uses it."
+        )
     if not embedder.learns:
         return f"What {method} was given, frozen; nothing is learnt, every chunk uses it."
     return f"What {method} learnt from the train cells; every chunk uses it."

@@ -40,7 +40,10 @@ class Embedder(contract.Embedder):
     version: ClassVar[str] = "1"
     settings_model: ClassVar[type[contract.EmbedderSettings]] = Settings
     reads: ClassVar[Literal["counts", "lognorm", "given"]] = "counts"
-    citation: ClassVar[str | None] = "Lopez et al. 2018, Nat Methods, 10.1038/s41592-018-0229-2"
+    citation: ClassVar[str | None] = (
+        "Lopez et al., Deep generative modeling for single-cell transcriptomics, Nature Methods 2018, "
+        "10.1038/s41592-018-0229-2"
+    )
     pool: ClassVar[str | None] = "embedder_heavy"
     settings: Settings
 

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from adata_assets.annotation.gene_stats import measure_genes
 from adata_assets.embedders.base.cells import CellBlock, TrainStream
 from adata_assets.embedders.base.model import FrozenModel
-from adata_assets.embedders.contract import Embedder
+from adata_assets.embedders.contract import Embedder, GivenData
 from adata_assets.matrix.counts import Counts, open_counts, write_counts
 from adata_assets_tests.datasets import make_cells
 
@@ -90,5 +90,5 @@ class StoredCells:
         )
 
     def fit(self, embedder: Embedder) -> FrozenModel:
-        """Fit a method on the train cells."""
-        return embedder.fit(self.train)
+        """Freeze a method as a dataset does: fitted on the train cells, or given for all."""
+        return embedder.freeze(self.train, GivenData(self.sample_ids))

@@ -9,7 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from adata_assets.artefact import Artefact
-from adata_assets.embedders.base.model import ARRAYS, FACTS, METHOD, VERSION, FrozenModel, load_model
+from adata_assets.embedders.base.model import (
+    ARRAYS,
+    FACTS,
+    METHOD,
+    VERSION,
+    FrozenModel,
+    load_model,
+)
 from adata_assets.embedders.contract import Embedder
 from adata_assets.errors import InputError
 

@@ -6,8 +6,10 @@ Belongs here: everything that knows torch. Only the two named files of a model's
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 MODEL_FILES = (CONFIG, WEIGHTS)
-# Activations of so many tokens take about 1 GB in the widest published model.
-TOKENS_PER_BATCH = 32_768
+# Of a batch with its padding. A CPU gains nothing by more, a GPU is kept busy by it.
+TOKENS_PER_BATCH = {"cpu": 8_192, "cuda": 65_536}
 _N_NAMED = 3
 # Parts of checkpoints that no embedding reads.
 _UNREAD = ("cls.", "pooler.", "classifier.", "embeddings.position_ids")
@@ -97,10 +99,16 @@ def load_bert(folder: Path, shape: BertShape) -> BertModel:
 
     settings = shape.model_dump(exclude={"model_type", "position_embedding_type"})
     settings["num_hidden_layers"] -= 1
-    # Weights are drawn before they are replaced; the draws of the caller stay untouched.
-    with torch.random.fork_rng(devices=[]):
-        bert = BertModel(BertConfig(**settings), add_pooling_layer=False)
-    bert.load_state_dict(_read_weights(folder / WEIGHTS, bert, shape))
+    config = BertConfig(**settings)
+    # Without storage: drawing weights that are replaced at once takes seconds.
+    with torch.device("meta"):
+        wanted = BertModel(config, add_pooling_layer=False).state_dict()
+    found = _read_weights(folder / WEIGHTS, wanted, shape)
+    with _without_progress_bar():
+        # No name is given, so nothing but these tensors is looked for.
+        bert = BertModel.from_pretrained(
+            None, config=config, state_dict=found, add_pooling_layer=False
+        )
     return bert.eval()
 
 
@@ -140,7 +148,7 @@ def embed_tokens(
     is_mixed = device == "cuda" and gpu_precision != "float32"
     dtype = getattr(torch, gpu_precision)
     with torch.inference_mode(), torch.autocast("cuda", dtype=dtype, enabled=is_mixed):
-        for cells in tokens.batches(max_obs=batch_size, max_tokens=TOKENS_PER_BATCH):
+        for cells in tokens.batches(max_obs=batch_size, max_tokens=TOKENS_PER_BATCH[device]):
             lengths = torch.from_numpy(tokens.lengths[cells]).to(device)
             ids = torch.from_numpy(tokens.padded(cells, pad)).to(device)
             is_token = torch.arange(ids.shape[1], device=device) < lengths[:, None]
@@ -158,7 +166,22 @@ def _pool(
     return kept.sum(dim=1) / is_token.sum(dim=1, keepdim=True)
 
 
-def _read_weights(path: Path, bert: BertModel, shape: BertShape) -> dict[str, Any]:
+@contextmanager
+def _without_progress_bar() -> Iterator[None]:
+    from transformers.utils import logging
+
+    was_shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if was_shown:
+            logging.enable_progress_bar()
+
+
+def _read_weights(
+    path: Path, wanted: Mapping[str, torch.Tensor], shape: BertShape
+) -> dict[str, torch.Tensor]:
     from safetensors.torch import load_file
 
     try:
@@ -171,7 +194,6 @@ def _read_weights(path: Path, bert: BertModel, shape: BertShape) -> dict[str, An
     unread = (*_UNREAD, last)
     named = {name.removeprefix("bert."): tensor.float() for name, tensor in read.items()}
     found = {name: tensor for name, tensor in named.items() if not name.startswith(unread)}
-    wanted = bert.state_dict()
     wrong = [f"no {name}" for name in wanted if name not in found]
     # It is not loaded, but without it another layer would be the second to last.
     wrong += [] if any(name.startswith(last) for name in named) else [f"no {last}*"]

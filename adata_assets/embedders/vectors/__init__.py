@@ -1,0 +1,1 @@
+"""Vectors that somebody else computed, found by the ids of their cells."""
