@@ -5,16 +5,15 @@ the plain functions that are called here.
 """
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import dagster as dg
-import pandera.errors
 import pandera.pandas as pa
 from dagster_pandera import pandera_schema_to_dagster_type
 
 from adata_assets.artefact import Artefact
+from adata_assets.findings import Findings, Schema, columns_of, find_schema_breaches
 from adata_assets.resources import StorageResource
 from adata_assets.schemas.annotated import LedgerSchema, ObsSchema, VarSchema
 from adata_assets.schemas.chunked import (
@@ -25,14 +24,9 @@ from adata_assets.schemas.chunked import (
     cell_text_schema,
 )
 from adata_assets.schemas.rows import row_schema
+from adata_assets.schemas.scorecard import ScorecardSchema
 from adata_assets.spec import DatasetSpec
 from adata_assets.storage import Storage
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-Schema = type[pa.DataFrameModel] | pa.DataFrameSchema
-MAX_SHOWN = 50
 
 
 def column_schema(schema: Schema) -> dg.TableSchema:
@@ -47,7 +41,7 @@ def artefact_type(file: str, schema: Schema) -> dg.DagsterType:
 
     The columns are compared when the asset ends; the rows are the matter of the blocking check.
     """
-    wanted = list(_columns_of(schema))
+    wanted = list(columns_of(schema))
 
     def has_columns(_: dg.TypeCheckContext, value: object) -> dg.TypeCheck:
         if not isinstance(value, Artefact):
@@ -67,71 +61,8 @@ def artefact_type(file: str, schema: Schema) -> dg.DagsterType:
     )
 
 
-@dataclass(frozen=True)
-class Findings:
-    """Everything that a check found, at most ``MAX_SHOWN`` shown in full."""
-
-    breaches: list[str]
-    n_checked: int
-
-    def to_result(self) -> dg.AssetCheckResult:
-        """Return the result that the UI shows: all breaches at once."""
-        shown = "\n".join(f"- {breach}" for breach in self.breaches[:MAX_SHOWN])
-        return dg.AssetCheckResult(
-            passed=not self.breaches,
-            metadata={
-                "n_checked": self.n_checked,
-                "n_breaches": len(self.breaches),
-                "breaches": dg.MetadataValue.md(shown or "none"),
-            },
-            description=self.breaches[0][:500] if self.breaches else "",
-        )
-
-
-def find_schema_breaches(frames: "Iterable[pd.DataFrame]", schema: Schema) -> Findings:
-    """Validate a table part by part; unique columns are compared over all of them."""
-    breaches, n_rows = [], 0
-    unique: dict[str, list[Any]] = {
-        name: [] for name, column in _columns_of(schema).items() if column.unique
-    }
-    for frame in frames:
-        try:
-            schema.validate(frame, lazy=True)
-        except pandera.errors.SchemaErrors as errors:
-            breaches += _describe(errors, n_rows)
-        for name, seen in unique.items():
-            if name in frame:
-                # A column is a view that would keep the texts of the whole frame alive.
-                seen.append(frame[name].copy())
-        n_rows += len(frame)
-    return Findings(breaches + list(_repeated(unique)), n_rows)
-
-
-def _columns_of(schema: Schema) -> dict[str, Any]:
-    return (schema if isinstance(schema, pa.DataFrameSchema) else schema.to_schema()).columns
-
-
 def _name_of(schema: Schema) -> str:
     return schema.name if isinstance(schema, pa.DataFrameSchema) else schema.__name__
-
-
-def _describe(errors: pandera.errors.SchemaErrors, first_row: int) -> list[str]:
-    cases = errors.failure_cases
-    return [
-        f"row {first_row + int(case.index) if case.index == case.index and case.index is not None else '?'}, "
-        f"{case.column}: {case.check} (found {case.failure_case!r})"
-        for case in cases.itertuples(index=False)
-    ]
-
-
-def _repeated(unique: "dict[str, list[pd.Series]]") -> Iterator[str]:
-    import pandas as pd
-
-    for name, parts in unique.items():
-        whole = pd.concat(parts) if len(parts) > 1 else None
-        if whole is not None and not whole.is_unique:
-            repeated = whole[whole.duplicated()].unique()
-            yield f"{name}: {len(repeated)} values occur in several row groups, e.g. {repeated[:3]}"
 
 
 def build_checks(
@@ -160,6 +91,10 @@ def build_checks(
         stage = f"embeddings/{embedder.name}"
         checks.append(_table_check(spec, stage, "embedding.parquet", EmbeddingSchema, chunks))
         checks.append(_content_check(spec, f"models/{embedder.name}", "finite", _check_model))
+    if spec.embedders:
+        stage = "embedding_scorecard"
+        checks.append(_table_check(spec, stage, "scorecard.parquet", ScorecardSchema))
+        checks.append(_content_check(spec, stage, "inputs_carry_signal", _check_signal))
     if len(spec.sentences.keys) > 2:
         checks.append(_table_check(spec, "gene_stats", "markers.parquet", MarkerSchema))
     if spec.publish:
@@ -248,6 +183,15 @@ def _check_model(spec: DatasetSpec, store: Storage, artefact: Artefact) -> Findi
     from adata_assets.promises import find_model_breaches
 
     return Findings(*find_model_breaches(artefact))
+
+
+def _check_signal(spec: DatasetSpec, store: Storage, artefact: Artefact) -> Findings:
+    """No embedding is as good as noise, where there are enough held-out cells to tell."""
+    from adata_assets.scorecard.verdict import find_signal_breaches, find_warnings
+    from adata_assets.tables import read_table
+
+    found = read_table(artefact.local("scorecard.parquet"))
+    return Findings(find_signal_breaches(found), len(found), find_warnings(found))
 
 
 def _check_chunk_files(spec: DatasetSpec, store: Storage, artefact: Artefact) -> Findings:

@@ -177,8 +177,8 @@ def find_stale(
 
 
 def _find_artefacts(graph: DatasetGraph, storage: Storage) -> dict[Node, Artefact | None]:
-    needed = {node: None for node in graph.nodes()}
-    needed |= {given: None for node in list(needed) for given in graph.inputs_of(node)}
+    own = list(graph.nodes())
+    needed = dict.fromkeys([*own, *(given for node in own for given in graph.inputs_of(node))])
     return {
         node: storage.find(node.dataset_id or graph.dataset_id, node.stage, node.partition_key)
         for node in needed
@@ -199,8 +199,8 @@ def _judge(
     if not artefact.folder.exists():
         return "missing: its files are gone"
     inputs = {given.name: artefacts[given] for given in graph.inputs_of(node)}
-    for name, given in inputs.items():
-        if given is None or artefact.inputs.get(name) != given.data_version:
+    for name, current in inputs.items():
+        if current is None or artefact.inputs.get(name) != current.data_version:
             return f"stale: {name} changed"
     if extra := sorted(set(artefact.inputs) - set(inputs)):
         return f"stale: made from {extra[0]}, which is no input any more"

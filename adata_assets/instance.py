@@ -1,6 +1,7 @@
 """The Dagster instance that the command and the UI share, and the project's definitions.
 
-Belongs here: ``DAGSTER_HOME`` and loading the definitions once. What is run is in ``runs``.
+Belongs here: ``DAGSTER_HOME``, what killed commands left behind in it, and loading the definitions
+once. What is run is in ``runs``.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ from importlib.resources import files
 from pathlib import Path
 
 import dagster as dg
+from upath import UPath
 
+from adata_assets.automation import COMMAND_TAG
+from adata_assets.commit import locked
 from adata_assets.errors import InputError
 
 DEFAULT_HOME = ".dagster"
@@ -38,6 +42,49 @@ def prepare_home() -> Path:
         ) from error
     os.environ["DAGSTER_HOME"] = str(home)
     return home
+
+
+def lock_name(dataset_id: str) -> str:
+    """Return the file of the home that a command locks while it works on a dataset."""
+    return f"{dataset_id}.lock"
+
+
+def open_instance() -> dg.DagsterInstance:
+    """Open the instance of ``DAGSTER_HOME``; free the pool slots that killed commands still hold.
+
+    Nobody else does: Dagster frees the slots of runs that it knows to have ended, and a run whose
+    process was killed looks as if it went on. The next heavy step would wait for ever.
+    """
+    instance = dg.DagsterInstance.get()
+    events = instance.event_log_storage
+    if events.supports_global_concurrency_limits:
+        for run_id in events.get_concurrency_run_ids():
+            if _is_dead(instance.get_run_by_id(run_id)):
+                events.free_concurrency_slots_for_run(run_id)
+    return instance
+
+
+def _is_dead(run: dg.DagsterRun | None) -> bool:
+    if run is None or run.is_finished:
+        return True
+    if COMMAND_TAG not in run.tags:
+        return False
+    home, datasets = (
+        UPath(os.environ["DAGSTER_HOME"]),
+        {k.path[0] for k in run.asset_selection or ()},
+    )
+    return not any(_is_at_work(home, dataset_id) for dataset_id in datasets)
+
+
+def _is_at_work(home: UPath, dataset_id: str) -> bool:
+    def refuse() -> None:
+        raise BlockingIOError
+
+    try:
+        with locked(home, name=lock_name(dataset_id), on_wait=refuse):
+            return False
+    except BlockingIOError:
+        return True
 
 
 def load_defs(dataset_id: str) -> dg.Definitions:

@@ -36,7 +36,7 @@ def test_a_fresh_dataset_takes_three_waves(graph):
     waves = played(graph, graph.nodes())
     assert [len(wave) for wave in waves] == [1, 3, 1]
     assert waves[1] == [(key, set(PER_CHUNK)) for key in CHUNKS]
-    assert waves[2] == [(None, {"hf_splits"})]
+    assert waves[2] == [(None, {"embedding_scorecard", "hf_splits"})]
 
 
 def test_one_stale_chunk_runs_alone(graph):
@@ -51,7 +51,8 @@ def test_a_node_behind_a_fresh_one_waits_for_the_stale_one_before_it(graph):
 
 def test_what_failed_blocks_what_is_behind_it_and_nothing_else(graph):
     stale = set(graph.nodes())
-    done = {n for n in stale if n.partition_key is None and n.stage != "hf_splits"}
+    collectors = ("embedding_scorecard", "hf_splits")
+    done = {n for n in stale if n.partition_key is None and n.stage not in collectors}
     failed = Node("models/pca")
     stale = (stale - done) | {failed}
     runs = next_runs(graph, stale, done)

@@ -25,6 +25,8 @@ from adata_assets.sources.raw import RawFile
 
 # A source's name has no colon, so the first one always ends the prefix.
 PREFIX_END = ":"
+# Whole numbers up to here are exact as float64.
+_EXACT = 2**53
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,11 @@ def load_raw_cells(files: Sequence[RawFile]) -> RawCells:
     Raises
     ------
     InputError
-        If a file has no cells or ids that cannot be used: names the file.
+        If a file has no cells, ids or columns that cannot be used: names the file.
     """
-    frames = [read_obs(Path(file.path)) for file in files]
-    ids = [require_ids(frame, file.path) for frame, file in zip(frames, files, strict=True)]
+    stored = [read_obs(Path(file.path)) for file in files]
+    ids = [require_ids(frame, file.path) for frame, file in zip(stored, files, strict=True)]
+    frames = [_with_text(frame, file.path) for frame, file in zip(stored, files, strict=True)]
     if len(files) > 1:
         ids = [
             file.name + PREFIX_END + names.astype(object)
@@ -81,15 +84,34 @@ def load_raw_cells(files: Sequence[RawFile]) -> RawCells:
     source = np.repeat(np.array([file.name for file in files], dtype=object), sizes)
     return RawCells(
         files=tuple(files),
-        obs=_concat([_with_text_columns(frame) for frame in frames]),
+        obs=_concat(frames),
         sample_idx=pd.concat(ids, ignore_index=True),
         source=pd.Series(source, dtype=object),
         n_obs_of_file=sizes,
     )
 
 
-def _with_text_columns(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.set_axis(frame.columns.astype(str), axis=1)
+def _with_text(frame: pd.DataFrame, path: str) -> pd.DataFrame:
+    """Column names as text, and values that were stored as bytes too."""
+    named = frame.set_axis(frame.columns.astype(str), axis=1)
+    if repeated := sorted(set(named.columns[named.columns.duplicated()])):
+        raise InputError(
+            f"{Path(path).name}: several obs columns are named {repeated}; give each its own name"
+        )
+    stored = [name for name in named if named[name].dtype == object]
+    stored = [name for name in stored if isinstance(named[name].iloc[0], bytes)]
+    return named.assign(**{name: _decode(named[name], path) for name in stored})
+
+
+def _decode(column: pd.Series, path: str) -> pd.Series:
+    try:
+        texts = [value.decode() if isinstance(value, bytes) else value for value in column]
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{Path(path).name}: obs column {column.name!r} holds bytes that are no text "
+            f"({error.object[:20]!r}); write it again as text (str in pandas)"
+        ) from error
+    return pd.Series(texts, index=column.index, dtype=object)
 
 
 def _concat(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -104,21 +126,35 @@ def _concat(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
         )
         and len({frame[name].cat.categories.dtype for frame in frames}) == 1
     }
-    rest = pd.concat(
-        [_as_objects(frame.drop(columns=list(shared)), frames) for frame in frames],
-        ignore_index=True,
-    )
-    return rest.assign(**{str(name): values for name, values in shared.items()})[names]
-
-
-def _as_objects(frame: pd.DataFrame, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Columns that have another type in another file as objects, so that no value is changed."""
-    mixed = {
-        name: frame[name].astype(object)
-        for name in frame
-        if len({str(other[name].dtype) if name in other else "" for other in frames}) > 1
+    sizes = [len(frame) for frame in frames]
+    united = {
+        name: shared[name]
+        if name in shared
+        else _unite([frame.get(name) for frame in frames], sizes)
+        for name in names
     }
-    return frame.assign(**mixed)
+    return pd.DataFrame(united, index=range(sum(sizes)))
+
+
+def _unite(columns: Sequence[pd.Series | None], sizes: Sequence[int]) -> pd.Series:
+    """One column of those of all files, None where a file lacks it: no value is changed."""
+    present = [column for column in columns if column is not None]
+    types = {str(column.dtype) for column in present}
+    if len(types) == 1 and len(present) == len(columns):
+        return pd.concat(present, ignore_index=True)
+    as_numbers = all(_is_exact_as_float(column) for column in present)
+    kind, nothing = (float, np.nan) if as_numbers else (object, None)
+    parts = [
+        np.full(size, nothing, dtype=kind) if column is None else column.astype(kind).to_numpy()
+        for column, size in zip(columns, sizes, strict=True)
+    ]
+    return pd.Series(np.concatenate(parts), dtype=kind)
+
+
+def _is_exact_as_float(column: pd.Series) -> bool:
+    if not isinstance(column.dtype, np.dtype) or column.dtype.kind not in "iuf":
+        return False
+    return column.dtype.kind == "f" or max(-int(column.min()), int(column.max())) <= _EXACT
 
 
 class RawCounts:

@@ -6,7 +6,7 @@ from adata_assets.artefact import Artefact
 from adata_assets.assets.chunk import chunk_of
 from adata_assets.assets.stage import asset_options, code_version, to_output, upstream
 from adata_assets.checks import artefact_type, column_schema
-from adata_assets.embedders.contract import load_embedder, require_extra, scope_of
+from adata_assets.embedders.contract import Embedder, load_embedder, require_extra, scope_of
 from adata_assets.resources import StorageResource
 from adata_assets.schemas.chunked import EmbeddingSchema
 from adata_assets.spec import DatasetSpec, EmbedderSpec
@@ -19,13 +19,9 @@ def build_embeddings(
 ) -> dg.AssetsDefinition:
     """Build the asset that applies one embedder to every chunk."""
     embedder = load_embedder(embedder_spec)
+    label = f"{spec.dataset_id}, embedder {embedder_spec.name!r}"
     stage = f"embeddings/{embedder_spec.name}"
-    # An equal model from elsewhere has an equal hash, but the files tell where it came from.
-    scope = scope_of(embedder, embedder_spec)
-    version = code_version(
-        embedder.version,
-        {"method": embedder_spec.method, "fit_scope": scope, **embedder_spec.settings},
-    )
+    version = _version(embedder, embedder_spec)
 
     @dg.asset(
         **asset_options(
@@ -52,8 +48,8 @@ def build_embeddings(
         counts: Artefact,
         model: Artefact,
     ) -> dg.Output[Artefact]:
-        from adata_assets.embedders.base.apply import describe_model, embed_chunk, read_chunk
-        from adata_assets.embedders.base.gene_match import judge_gene_match, match_genes
+        from adata_assets.embedders.base.apply import describe_embedding, embed_chunk, read_chunk
+        from adata_assets.embedders.base.gene_match import judge_gene_match
         from adata_assets.embedders.base.model import load_frozen
         from adata_assets.tables import write_table
 
@@ -67,17 +63,21 @@ def build_embeddings(
             inputs=[annotated_obs, counts, model],
         ) as draft:
             cells, frozen = read_chunk(chunk, annotated_obs, counts), load_frozen(model)
-            label = f"{spec.dataset_id}, embedder {embedder_spec.name!r}"
             if warning := judge_gene_match(frozen, cells, label=label):
                 context.log.warning(warning)
             table = embed_chunk(embedder, frozen, cells)
             write_table(table, draft.folder / TABLE)
             draft.metadata |= {
-                **describe_model(embedder, embedder_spec, frozen),
+                **describe_embedding(embedder, embedder_spec, frozen, cells),
                 "n_dims": len(table["embedding"].iloc[0]),
                 "model_hash": model.data_version,
-                "gene_match": match_genes(frozen, cells),
             }
         return to_output(draft.committed, n_obs=chunk.n_obs, **draft.metadata)
 
     return embeddings
+
+
+def _version(embedder: Embedder, spec: EmbedderSpec) -> str:
+    # An equal model from elsewhere has an equal hash, but the files tell where it came from.
+    reads = {"method": spec.method, "fit_scope": scope_of(embedder, spec), **spec.settings}
+    return code_version(embedder.version, reads)

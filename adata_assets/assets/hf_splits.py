@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from adata_assets.artefact import Artefact
+from adata_assets.assets.embedding_scorecard import STAGE as SCORECARD
 from adata_assets.assets.stage import (
     asset_options,
     code_version,
@@ -50,6 +51,7 @@ def build_hf_splits(spec: DatasetSpec) -> dg.AssetsDefinition:
             "ledger": upstream(spec, "ledger"),
             "cell_texts": upstream(spec, "cell_texts", collect=True),
             "share_links": upstream(spec, "share_links", collect=True),
+            **({SCORECARD: upstream(spec, SCORECARD)} if spec.embedders else {}),
         },
     )
     def hf_splits(
@@ -58,11 +60,14 @@ def build_hf_splits(spec: DatasetSpec) -> dg.AssetsDefinition:
         ledger: Artefact,
         cell_texts: Mapping[str, Artefact],
         share_links: Mapping[str, Artefact],
+        **scored: Artefact,
     ) -> dg.Output[Artefact]:
         from adata_assets.hub.splits import CARD, ReleaseInputs, write_hf_splits
 
         store = storage.open()
-        inputs = ReleaseInputs(annotated_obs, ledger, cell_texts, share_links)
+        inputs = ReleaseInputs(
+            annotated_obs, ledger, cell_texts, share_links, scored.get(SCORECARD)
+        )
         with store.draft(spec.dataset_id, STAGE, code_version=version, inputs=inputs.all) as draft:
             draft.metadata |= write_hf_splits(spec, inputs, draft.folder)
         done = draft.committed

@@ -14,6 +14,7 @@ from adata_assets.assets.annotated_obs import build_annotated_obs
 from adata_assets.assets.cell_texts import build_cell_texts
 from adata_assets.assets.chunk_files import build_chunk_files
 from adata_assets.assets.counts import build_counts
+from adata_assets.assets.embedding_scorecard import build_embedding_scorecard
 from adata_assets.assets.embeddings import build_embeddings
 from adata_assets.assets.gene_stats import build_gene_stats
 from adata_assets.assets.hf_release import build_hf_release
@@ -56,6 +57,7 @@ def build_dataset_defs(
         build_gene_stats(spec),
         *(build_model(spec, embedder) for embedder in spec.embedders),
         *(build_embeddings(spec, embedder, chunks) for embedder in spec.embedders),
+        *([build_embedding_scorecard(spec)] if spec.embedders else []),
         build_cell_texts(spec, chunks),
         build_chunk_files(spec, chunks),
         build_share_links(spec, chunks),

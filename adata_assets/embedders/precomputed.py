@@ -154,8 +154,8 @@ class Embedder(contract.Embedder):
             yield open_obsm(Path(file.path), self.settings.obsm or "", prefix=prefix)
 
     def _find_file(self, stated: str, folder: Path | None) -> Path:
-        is_relative = folder is not None and not stated.startswith(PACKAGE_SCHEME)
-        uri = str(folder / Path(stated).expanduser()) if folder and is_relative else stated
+        is_packaged = stated.startswith(PACKAGE_SCHEME)
+        uri = stated if is_packaged else str((folder or Path()) / Path(stated).expanduser())
         return find_given_file(uri, setting="precomputed: path", sha256=self.settings.sha256)
 
 

@@ -1,7 +1,8 @@
 """All functions that make the values of a card, under one name.
 
-Belongs here: names only. Rows are told by `card_rows`, data and methods by `card_facts`, works to
-cite by `card_citations`, the YAML at the top by `card_front_matter`.
+Belongs here: names only. Rows are told by `card_rows`, data and methods by `card_facts`,
+figures by `card_scorecard`, works to cite by `card_citations`, the YAML at the top by
+`card_front_matter`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from adata_assets.hub.card_rows import (
     explain_dataset_type,
     format_example_row,
 )
+from adata_assets.hub.card_scorecard import describe_scorecard, link_pictures
 
 __all__ = [
     "CardFrontMatter",
@@ -25,12 +27,14 @@ __all__ = [
     "describe_embeddings",
     "describe_labels",
     "describe_ledger",
+    "describe_scorecard",
     "describe_sentence_length",
     "describe_source",
     "describe_splits",
     "explain_dataset_type",
     "format_example_row",
     "front_matter",
+    "link_pictures",
     "placeholders",
     "render_card",
     "size_category",

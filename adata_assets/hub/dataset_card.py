@@ -23,6 +23,7 @@ def build_card(
     n_genes: Sequence[Mapping[str, Any]],
     annotated: Mapping[str, Any],
     ledger: pd.DataFrame,
+    scorecard: tuple[pd.DataFrame, Mapping[str, Any]] | None = None,
 ) -> str:
     """Return the README.md of a published folder.
 
@@ -41,6 +42,8 @@ def build_card(
         Facts of ``annotated_obs``: split sizes, how the cells were split.
     ledger
         ``LedgerSchema``.
+    scorecard
+        ``ScorecardSchema`` and the facts beside it; None: there are no embeddings.
 
     Raises
     ------
@@ -70,6 +73,7 @@ def build_card(
         "example_data_formatted": parts.format_example_row(example),
         "example_share_link": example["share_link"],
         "embedding_generation": parts.describe_embeddings(about),
+        "scorecard_section": _describe_figures(scorecard),
         "splits_section": parts.describe_splits(
             annotated["split_sizes"],
             by=annotated["split_by"],
@@ -86,6 +90,14 @@ def build_card(
         "first_split": next(iter(shards)),
     }
     return parts.render_card(front_matter=matter, values=values)
+
+
+def _describe_figures(scorecard: tuple[pd.DataFrame, Mapping[str, Any]] | None) -> str:
+    if scorecard is None:
+        return parts.describe_scorecard(None, {})
+    table, facts = scorecard
+    text = parts.describe_scorecard(table, facts)
+    return f"{text}\n\n{parts.link_pictures(facts['figures'])}" if facts["figures"] else text
 
 
 def _explain_rows(

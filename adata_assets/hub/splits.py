@@ -1,16 +1,18 @@
 """The published folder: the rows of each split, written chunk by chunk, and the card.
 
-Belongs here: artefacts in, ``data/{split}-*.parquet`` and ``README.md`` out. One chunk of texts is
+Belongs here: artefacts in, ``data/{split}-*.parquet``, ``README.md`` and ``figures/*.png`` out. One chunk of texts is
 in memory at a time; of a whole split only ids, fact classes and captions.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -22,6 +24,7 @@ from adata_assets.hub.dataset_card import build_card, count_labelled
 from adata_assets.rows.formats import add_evaluator_columns, build_rows
 from adata_assets.rows.negatives import cell_keys, draw_negatives
 from adata_assets.rows.parquet import ShardInfo, SplitWriter
+from adata_assets.scorecard.store import TABLE as SCORECARD
 from adata_assets.spec import DatasetSpec
 from adata_assets.splitting.chunks import ChunkSlice, deal_chunks
 from adata_assets.tables import read_table
@@ -37,6 +40,7 @@ class ReleaseInputs:
     ledger: Artefact
     cell_texts: Mapping[str, Artefact]
     share_links: Mapping[str, Artefact]
+    scorecard: Artefact | None = None
 
     @property
     def all(self) -> list[Artefact]:
@@ -45,6 +49,7 @@ class ReleaseInputs:
         return [
             self.annotated,
             self.ledger,
+            *([self.scorecard] if self.scorecard else []),
             *(self.cell_texts[key] for key in keys),
             *(self.share_links[key] for key in keys),
         ]
@@ -55,7 +60,7 @@ class ReleaseInputs:
 
 
 def write_hf_splits(spec: DatasetSpec, inputs: ReleaseInputs, folder: Path) -> dict[str, Any]:
-    """Write the rows of every split and the card into an empty folder.
+    """Write the rows of every split, the card and its pictures into an empty folder.
 
     Returns
     -------
@@ -78,6 +83,7 @@ def write_hf_splits(spec: DatasetSpec, inputs: ReleaseInputs, folder: Path) -> d
         n_genes=of_texts,
         annotated=inputs.annotated.metadata,
         ledger=read_table(inputs.ledger.local(LEDGER)),
+        scorecard=_copy_scorecard(inputs.scorecard, folder) if inputs.scorecard else None,
     )
     (folder / CARD).write_text(card, encoding="utf-8")
     return {
@@ -86,6 +92,13 @@ def write_hf_splits(spec: DatasetSpec, inputs: ReleaseInputs, folder: Path) -> d
         "example": example,
         "contains_label": [key for key, n in count_labelled(of_texts).items() if n],
     }
+
+
+def _copy_scorecard(scorecard: Artefact, folder: Path) -> tuple[pd.DataFrame, Mapping[str, Any]]:
+    for file in scorecard.metadata["figures"].values():
+        (folder / file).parent.mkdir(exist_ok=True)
+        shutil.copyfile(scorecard.local(file), folder / file)
+    return read_table(scorecard.local(SCORECARD)), scorecard.metadata
 
 
 def _write_split(

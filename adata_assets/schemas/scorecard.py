@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Series
 
 VERDICTS = ("passes", "fails", "not assessable", "exempt")
-_SHARE = {"ge": 0, "le": 1, "nullable": True}
-_GAIN = {"ge": -1, "le": 1, "nullable": True}
+_SHARE: dict[str, Any] = {"ge": 0, "le": 1, "nullable": True}
+_GAIN: dict[str, Any] = {"ge": -1, "le": 1, "nullable": True}
 
 
 class ScorecardSchema(pa.DataFrameModel):
@@ -50,9 +52,7 @@ class ScorecardSchema(pa.DataFrameModel):
     silhouette: Series[float] = pa.Field(
         **_GAIN, description="mean silhouette of the cells by cell type (Euclidean)"
     )
-    ilisi: Series[float] = pa.Field(
-        nullable=True, ge=-1, le=1.001, description="batch mixing, 0 (apart) to 1 (mixed)"
-    )
+    ilisi: Series[float] = pa.Field(**_SHARE, description="batch mixing, 0 (apart) to 1 (mixed)")
     agreement_with_pca: Series[float] = pa.Field(
         **_SHARE, description="share of the 15 nearest cells that pca has too (cosine)"
     )

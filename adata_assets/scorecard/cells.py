@@ -32,6 +32,8 @@ class Cells:
     ----------
     split_sizes
         Cells of each split, in dataset order.
+    sample_ids
+        Ids of the cells, str ``(n_obs,)``.
     label, batch
         Cell type and batch, str or None ``(n_obs,)``.
     draw
@@ -39,6 +41,7 @@ class Cells:
     """
 
     split_sizes: dict[str, int]
+    sample_ids: np.ndarray
     label: np.ndarray
     batch: np.ndarray
     draw: np.ndarray
@@ -107,7 +110,7 @@ def read_labelled_cells(annotated: Artefact, *, seed: int, labels_are_public: bo
     ids = read_in_order(tables, "sample_idx")
     draw = draw_uniform(ids, 1, seed=seed, purpose="scorecard sample")[:, 0]
     batch = read_in_order(tables, "batch").astype(object)
-    return Cells(dict(annotated.metadata["split_sizes"]), label, batch, draw)
+    return Cells(dict(annotated.metadata["split_sizes"]), ids, label, batch, draw)
 
 
 def choose_held_out(cells: Cells) -> list[HeldOut]:
@@ -152,7 +155,8 @@ def _draw_labelled(
     rows = cells.rows_of(split)
     of_class = pd.Index(list(classes), dtype=object).get_indexer(cells.label[rows])
     rows, of_class = rows[of_class >= 0], of_class[of_class >= 0]
-    return rows[draw_stratified(of_class, cells.draw[rows], n_obs, at_least=at_least)]
+    chosen = draw_stratified(of_class, cells.draw[rows], n_obs, at_least=at_least)
+    return np.asarray(rows[chosen])
 
 
 def draw_lowest(positions: np.ndarray, draw: np.ndarray, n_obs: int) -> np.ndarray:

@@ -78,7 +78,7 @@ def _names_by_size(values: np.ndarray) -> list[str]:
 def _draw_panel(panel: Any, points: np.ndarray, values: np.ndarray, names: list[str]) -> None:
     import matplotlib as mpl
 
-    colours = mpl.colormaps["tab20"].colors
+    colours = mpl.colormaps["tab20"]
     number = {name: i for i, name in enumerate(names)}
     codes = np.array([number.get(value, -1) for value in values])
     style: dict[str, Any] = {"s": 3, "linewidths": 0}
@@ -89,7 +89,7 @@ def _draw_panel(panel: Any, points: np.ndarray, values: np.ndarray, names: list[
         shown = name if len(name) <= _MAX_NAME_CHARS else f"{name[: _MAX_NAME_CHARS - 1]}…"
         own = points[codes == i]
         # An underscore at the front would hide the name from the legend.
-        panel.scatter(*own.T, color=colours[i % len(colours)], label=f" {shown}", **style)
+        panel.scatter(*own.T, color=colours(i % colours.N), label=f" {shown}", **style)
     panel.set(xticks=[], yticks=[], xlabel="component 1", ylabel="component 2")
 
 

@@ -6,6 +6,8 @@ the measure was published so, cosine where embeddings are compared with one anot
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from adata_assets.scorecard.transfer import N_NEIGHBOURS, find_neighbours, unit_vectors
@@ -16,6 +18,23 @@ PERPLEXITY = 30
 MIN_CELLS = 2 * N_NEIGHBOURS + 1
 _TOLERANCE, _MAX_STEPS = 1e-5, 50
 _WORKING_MEMORY_MB = 64
+
+
+@dataclass(frozen=True)
+class Structure:
+    """How some held-out cells lie; None where it cannot be measured.
+
+    Attributes
+    ----------
+    silhouette, ilisi
+        By cell type, by batch.
+    near
+        The 15 nearest other cells by cosine, int64 ``(n_obs, 15)``.
+    """
+
+    silhouette: float | None
+    ilisi: float | None
+    near: np.ndarray | None
 
 
 def measure_silhouette(vectors: np.ndarray, classes: np.ndarray) -> float | None:
@@ -80,7 +99,7 @@ def measure_lisi(distances: np.ndarray, batches: np.ndarray, *, perplexity: int)
     n_obs, n_batches = len(batches), int(batches.max()) + 1
     places = np.arange(n_obs)[:, None] * n_batches + batches
     shares = np.bincount(places.ravel(), weights.ravel(), minlength=n_obs * n_batches)
-    return 1 / np.square(shares.reshape(n_obs, n_batches)).sum(axis=1)
+    return np.asarray(1 / np.square(shares.reshape(n_obs, n_batches)).sum(axis=1))
 
 
 def measure_agreement(neighbours: np.ndarray, others: np.ndarray) -> float:

@@ -69,7 +69,7 @@ def transfer_labels(
     n_obs = len(evaluated)
     voted = np.arange(n_obs)[:, None] * n_classes + train_class[nearest]
     votes = np.bincount(voted.ravel(), minlength=n_obs * n_classes).reshape(n_obs, n_classes)
-    return votes.argmax(axis=1)
+    return np.asarray(votes.argmax(axis=1))
 
 
 def measure_macro_f1(truth: np.ndarray, predicted: np.ndarray, *, n_classes: int) -> float:

@@ -93,5 +93,8 @@ def _read_chunk(artefact: Artefact) -> np.ndarray:
     column = table[COLUMN].combine_chunks()
     lengths = np.unique(column.value_lengths().to_numpy())
     if len(lengths) != 1:
-        raise InputError(f"{artefact.name}: vectors are {lengths.tolist()} values wide, not one width")
-    return column.flatten().to_numpy().astype(np.float32, copy=False).reshape(len(column), -1)
+        raise InputError(
+            f"{artefact.name}: vectors are {lengths.tolist()} values wide, not one width"
+        )
+    values = np.asarray(column.flatten().to_numpy(), np.float32)
+    return values.reshape(len(column), -1)

@@ -6,16 +6,15 @@ Belongs here: rules over the rows of a scorecard. How a breach is shown is the m
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 
 MIN_EVALUATED, MIN_CLASSES = 100, 3
 
 
-def judge(
-    *, over_noise_low: float | None, n_evaluated: int, n_classes: int, is_exempt: bool
-) -> str:
-    """Return the verdict of one row.
+def judge(*, over_noise_low: float, n_evaluated: int, n_classes: int, is_exempt: bool) -> str:
+    """Return the verdict of one row; NaN stands for an interval that could not be measured.
 
     ``passes`` where the interval against noise lies above 0; ``fails`` where it does not and there
     are at least 100 evaluated cells in at least 3 classes; with fewer ``not assessable``.
@@ -30,8 +29,6 @@ def judge(
     """
     if is_exempt:
         return "exempt"
-    if over_noise_low is None:
-        return "not assessable"
     if over_noise_low > 0:
         return "passes"
     enough = n_evaluated >= MIN_EVALUATED and n_classes >= MIN_CLASSES
@@ -63,22 +60,13 @@ def find_warnings(scorecard: pd.DataFrame) -> list[str]:
 def _iter_warnings(scorecard: pd.DataFrame) -> Iterator[str]:
     for row in scorecard[scorecard["verdict"] != "exempt"].itertuples():
         if row.verdict == "not assessable":
-            yield f"{row.embedder}, {row.split}: not assessable: {_why(row)}"
+            few = f"{row.n_evaluated} cells of {row.n_classes} cell types can show nothing"
+            why = row.notes if row.n_classes < 2 else f"{few}: {_interval(row, 'over_noise')}"
+            yield f"{row.embedder}, {row.split}: not assessable: {why}"
         if row.over_pca_high < 0:
             yield f"{row.embedder}, {row.split}: worse than pca: {_interval(row, 'over_pca')}"
 
 
-def _why(row: object) -> str:
-    found = vars(row) if not isinstance(row, tuple) else row._asdict()  # type: ignore[attr-defined]
-    if found["n_classes"] < 2:
-        return str(found["notes"])
-    few = (
-        f"{found['n_evaluated']} evaluated cells of {found['n_classes']} cell types, needed are "
-        f"{MIN_EVALUATED} of {MIN_CLASSES}"
-    )
-    return f"no better than noise so far, but {few}"
-
-
-def _interval(row: object, name: str) -> str:
+def _interval(row: Any, name: str) -> str:
     value, low, high = (getattr(row, f"{name}{end}") for end in ("", "_low", "_high"))
     return f"{value:+.3f} [{low:+.3f}, {high:+.3f}]"

@@ -19,7 +19,14 @@ from adata_assets.sources.raw import RawFile
 
 TEXT = h5py.string_dtype()
 # What each kind of column is stored as; the rest are groups of arrays.
-DTYPES = {"float": "f8", "float32": "f4", "integer": "i8", "byte": "u1", "bool": "?", "bytes": "S12"}
+DTYPES = {
+    "float": "f8",
+    "float32": "f4",
+    "integer": "i8",
+    "byte": "u1",
+    "bool": "?",
+    "bytes": "S12",
+}
 KINDS = (*DTYPES, "text", "category", "nullable-text", "nullable-integer", "nullable-boolean")
 
 
@@ -81,6 +88,8 @@ def plain(value: object) -> object:
     """Return a value such that equal ones compare equal, whatever type a table gave them."""
     if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return None
+    if isinstance(value, bytes):
+        return value.decode()
     if isinstance(value, bool | np.bool_):
         return str(bool(value))
     try:

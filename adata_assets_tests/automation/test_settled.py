@@ -14,8 +14,12 @@ from adata_assets_tests.datasets import Dataset, make_spec
 
 BY_HAND: dict[str, str] = {}
 BY_COMMAND = {COMMAND_TAG: "true"}
-HEAD = ("raw_h5ad", "annotated_obs", "counts", "gene_stats", "models/pca", "models/hvg")
+HEAD = (
+    *("raw_h5ad", "annotated_obs", "ledger", "counts", "gene_stats"),
+    *("models/pca", "models/hvg"),
+)
 CHUNK = ("embeddings/pca", "embeddings/hvg", "cell_texts", "chunk_files", "share_links")
+COLLECTORS = ("embedding_scorecard", "hf_splits")
 FIRST, SECOND = "0001-of-0002", "0002-of-0002"
 
 
@@ -80,7 +84,7 @@ def make_by_hand(story: Story, bodies: Bodies, tags: dict[str, str]) -> list[lis
         (HEAD, None),
         (CHUNK, FIRST),
         (CHUNK, SECOND),
-        (("hf_splits",), None),
+        (COLLECTORS, None),
     ]:
         assert story.finish(story.start(stages, partition, tags))
         asked += [story.tick(), story.tick()]
@@ -124,7 +128,7 @@ def test_a_slow_model_in_a_run_of_its_own_is_waited_for(story, bodies):
             story.finish(run)
     assert story.ran()["hf_splits"] == 1
     story.settle()
-    refreshed = {"models", "embeddings", "chunk_files", "share_links", "hf_splits"}
+    refreshed = {"models", "embeddings", "chunk_files", "share_links", *COLLECTORS}
     assert story.ran() == {
         node.name: 1 + (node.stage.split("/")[0] in refreshed) for node in bodies.graph.nodes()
     }

@@ -83,6 +83,8 @@ def test_width_comes_from_the_config(stored, settings):
     assert embedder.n_dims == WIDTH == stored.fit(embedder).facts["n_dims"]
     assert Embedder(Settings(**{**settings, "model": "a/b", "revision": "0" * 40})).n_dims is None
     assert Embedder(Settings(**{**settings, "model": "not/there"})).n_dims is None
+    (Path(settings["model"]) / "config.json").write_text("{}")
+    assert embedder.n_dims is None
 
 
 def test_the_frozen_model_knows_weights_by_hash_and_no_path(stored, settings, tmp_path):

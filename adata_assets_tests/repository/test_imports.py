@@ -19,10 +19,12 @@ LAYERS = (
     ("sources",),
     ("annotation",),
     ("embedders", "text", "chunk"),
+    ("scorecard",),
     ("share", "hub"),
     ("promises",),
     # From here on Dagster is known. Checks are given the storage, so resources come first.
     ("resources",),
+    ("findings",),
     ("checks",),
     ("io_managers", "automation"),
     ("assets",),

@@ -30,6 +30,7 @@ from adata_assets.splitting.chunks import ChunkSlice
 from adata_assets.tables import read_table
 
 __all__ = [
+    "describe_embedding",
     "describe_model",
     "embed_chunk",
     "find_space_breaches",
@@ -100,8 +101,7 @@ def fit_embedder(
     with unchanged(read_raw_files(raw_h5ad) if raw_h5ad else ()) as files:
         given = GivenData(read_in_order(tables, "sample_idx"), files, folder)
         found = embedder.freeze(stream, given)
-    about = {METHOD: embedder.method, VERSION: embedder.version}
-    about |= {IS_RANDOM: True} if embedder.is_random else {}
+    about = {METHOD: embedder.method, VERSION: embedder.version, IS_RANDOM: embedder.is_random}
     return FrozenModel(found.arrays, {**found.facts, **about})
 
 
@@ -114,6 +114,13 @@ def describe_model(embedder: Embedder, spec: EmbedderSpec, model: FrozenModel) -
         "role": embedder.role,
         "is_random": bool(embedder.is_random or model.facts.get(IS_RANDOM)),
     }
+
+
+def describe_embedding(
+    embedder: Embedder, spec: EmbedderSpec, model: FrozenModel, cells: CellBlock
+) -> dict[str, Any]:
+    """Return what an embedding tells: as its model does, with the share of matched genes."""
+    return {**describe_model(embedder, spec, model), "gene_match": match_genes(model, cells)}
 
 
 def read_chunk(chunk: ChunkSlice, annotated: Artefact, counts: Artefact) -> CellBlock:

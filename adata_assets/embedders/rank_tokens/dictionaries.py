@@ -81,8 +81,9 @@ def find_dictionaries(folder: str, flavour: Flavour) -> tuple[Path, Path]:
         lacking = [name for name, path in zip(names, found, strict=True) if path is None]
         raise InputError(
             f"{flavour.method}: {folder!r} has no {lacking} ({', '.join(SUFFIXES)}); they come with "
-            "the model. Get them: hf download ctheodoris/Geneformer --include "
-            f"'geneformer/**/*_{flavour.vocabulary}.pkl' --local-dir <folder>"
+            "the model. Get them: hf download ctheodoris/Geneformer --include '*_dictionary_gc*.pkl' "
+            "--local-dir <folder>; name files that are called otherwise as dictionaries.tokens and "
+            "dictionaries.medians"
         )
     return found[0], found[1]
 

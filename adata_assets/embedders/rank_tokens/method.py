@@ -85,6 +85,7 @@ class GeneformerEmbedder(contract.Embedder):
     version: ClassVar[str] = "1"
     settings_model: ClassVar[type[contract.EmbedderSettings]] = GeneformerSettings
     reads: ClassVar[Literal["counts", "lognorm", "given"]] = "counts"
+    learns: ClassVar[bool] = False
     citation: ClassVar[str | None] = (
         "Theodoris et al., Transfer learning enables predictions in network biology, Nature 2023, "
         "10.1038/s41586-023-06139-9"
@@ -101,7 +102,11 @@ class GeneformerEmbedder(contract.Embedder):
         config = Path(self.settings.model).expanduser() / CONFIG
         if self.settings.revision is not None or not config.is_file():
             return None
-        return read_shape(config).hidden_size
+        try:
+            return read_shape(config).hidden_size
+        except InputError:
+            # ``fit`` says what is wrong; building the asset graph does not fail for it.
+            return None
 
     @property
     def is_random(self) -> bool:
@@ -140,7 +145,6 @@ class GeneformerEmbedder(contract.Embedder):
             # A path says nothing about the content and would change the hash.
             "source": "folder" if is_local else self.settings.model,
             "revision": self.settings.revision,
-            "random_weights": self.settings.random_weights,
         }
         arrays = {"token_ids": dictionary.token_ids, "medians": dictionary.medians}
         return FrozenModel(arrays, facts)

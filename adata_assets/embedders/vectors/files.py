@@ -89,7 +89,8 @@ def _keys_of(store: Group) -> list[str]:
 
 def _read_npz(path: Path, ids: str | None, values: str | None) -> FoundVectors:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # numpy leaves a file open that it cannot read.
+        with open(path, "rb") as handle, np.load(handle, allow_pickle=False) as file:
             names = list(file)
             found_ids = file[_choose(names, ids, IDS, "ids", path)]
             found_values = file[_choose(names, values, VALUES, "values", path)]

@@ -93,8 +93,9 @@ def take_vectors(parts: Iterable[FoundVectors], sample_ids: np.ndarray) -> np.nd
         If a published cell has no vector, parts differ in width, or a value is not finite in
         float32.
     """
-    order, places = pd.Index(sample_ids), []
+    order = pd.Index(sample_ids)
     taken, is_found = np.empty((len(order), 0), np.float32), np.zeros(len(order), bool)
+    places: list[str] = []
     known: list[str] = []
     for part in parts:
         width = int(part.values.shape[1])
