@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from adata_assets.annotation.caption_check import find_caption_breaches
-from adata_assets.annotation.known import known_of
+from adata_assets.annotation.captions.check import find_caption_breaches
+from adata_assets.annotation.captions.known import known_of
 from adata_assets.annotation.order import COUNTS
 from adata_assets.annotation.store import OBS, SOURCE_OBS, read_arrow_in_order, read_in_order
 from adata_assets.artefact import Artefact

@@ -82,7 +82,9 @@ def test_no_socket_is_opened_but_for_the_read_back(tmp_path, n_files):
 
 
 def test_code_that_speaks_to_other_machines_is_never_imported(tmp_path):
-    sources = [str(write_cells(tmp_path, cellxgene_cells(seed), f"r{seed}.h5ad")) for seed in (0, 1)]
+    sources = [
+        str(write_cells(tmp_path, cellxgene_cells(seed), f"r{seed}.h5ad")) for seed in (0, 1)
+    ]
     ran = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", MATERIALIZE, str(tmp_path), *sources],
         capture_output=True,

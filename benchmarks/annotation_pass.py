@@ -37,8 +37,8 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from adata_assets.annotation.counts import CountsPlace, open_counts_reading
-from adata_assets.annotation.genes import Genes
+from adata_assets.annotation.counts.reading import CountsPlace, open_counts_reading
+from adata_assets.annotation.genes.build import Genes
 from adata_assets.annotation.measure import measure_cells
 from benchmarks.generate_cells import N_MT_GENES, write_cells
 

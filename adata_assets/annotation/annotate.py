@@ -13,18 +13,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from adata_assets.annotation.captions import word_captions
+from adata_assets.annotation.captions.contradictions import find_without_negative
+from adata_assets.annotation.captions.known import known_of, label_cells
+from adata_assets.annotation.captions.wording import word_captions
 from adata_assets.annotation.cleaning import Cleaning, clean_cells
-from adata_assets.annotation.contradictions import find_without_negative
 from adata_assets.annotation.first_pass import FirstPass, read_once
-from adata_assets.annotation.genes import Genes, report_genes
-from adata_assets.annotation.harmonise import Harmonised
+from adata_assets.annotation.genes.build import Genes, report_genes
+from adata_assets.annotation.harmonised.harmonise import Harmonised
+from adata_assets.annotation.harmonised.new_columns import make_columns
+from adata_assets.annotation.harmonised.privacy import choose_published
 from adata_assets.annotation.keys import read_totals, resolve_keys
-from adata_assets.annotation.known import known_of, label_cells
 from adata_assets.annotation.learnt import learn_from_train
-from adata_assets.annotation.new_columns import make_columns
-from adata_assets.annotation.privacy import choose_published
-from adata_assets.annotation.quality import percent
+from adata_assets.annotation.quality.rules import percent
 from adata_assets.annotation.raw_cells import RawCells, load_raw_cells
 from adata_assets.errors import InputError
 from adata_assets.schemas.annotated import ObsSchema

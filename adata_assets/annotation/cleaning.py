@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from adata_assets.annotation.duplicates import find_duplicates
 from adata_assets.annotation.measure import CellMetrics
-from adata_assets.annotation.quality import find_removals, first_reason
+from adata_assets.annotation.quality.duplicates import find_duplicates
+from adata_assets.annotation.quality.rules import find_removals, first_reason
 from adata_assets.annotation.raw_cells import RawCells
 from adata_assets.errors import InputError
 from adata_assets.spec import DatasetSpec

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from adata_assets.annotation.counts import CountsPlace, NotCountsError, find_counts
-from adata_assets.annotation.genes import GeneMapping, build_genes
+from adata_assets.annotation.counts.reading import CountsPlace, NotCountsError, find_counts
+from adata_assets.annotation.genes.build import GeneMapping, build_genes
 from adata_assets.annotation.measure import CellMetrics, measure_cells
 from adata_assets.annotation.raw_cells import RawCells, RawCounts
 from adata_assets.matrix.source import read_var

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from adata_assets.annotation.depth import find_depth_modes
 from adata_assets.annotation.keys import DEPTH_MODE
-from adata_assets.annotation.outliers import find_outliers
+from adata_assets.annotation.quality.depth import find_depth_modes
+from adata_assets.annotation.quality.outliers import find_outliers
 from adata_assets.annotation.values import clean_values
 from adata_assets.spec import DatasetSpec
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from adata_assets.annotation.genes import Genes
+from adata_assets.annotation.genes.build import Genes
 from adata_assets.annotation.measure_kernels import IS_GENE, IS_MT, measure_rows
 
 

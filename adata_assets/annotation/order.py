@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from adata_assets.annotation.counts import CountsPlace
+from adata_assets.annotation.counts.reading import CountsPlace
 from adata_assets.annotation.raw_cells import RawCounts, load_raw_cells
 from adata_assets.annotation.store import OBS, read_genes, read_in_order, read_positions
 from adata_assets.artefact import Artefact, hash_of

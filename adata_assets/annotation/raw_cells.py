@@ -17,7 +17,7 @@ import pandas as pd
 import scipy.sparse as sp
 from pandas.api.types import union_categoricals
 
-from adata_assets.annotation.counts import CountsPlace, open_counts_reading
+from adata_assets.annotation.counts.reading import CountsPlace, open_counts_reading
 from adata_assets.annotation.keys import require_ids
 from adata_assets.errors import InputError
 from adata_assets.matrix.source import read_obs

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from adata_assets.annotation.annotate import AnnotatedObs
-from adata_assets.annotation.genes import Genes
+from adata_assets.annotation.genes.build import Genes
 from adata_assets.tables import find_rows, read_rows, read_table, write_table
 
 OBS = "obs.parquet"

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from adata_assets.annotation.gene_stats import measure_genes
-from adata_assets.annotation.markers import rank_markers
+from adata_assets.annotation.genes.markers import rank_markers
+from adata_assets.annotation.genes.stats import measure_genes
 from adata_assets.annotation.order import COUNTS
 from adata_assets.annotation.store import OBS, read_genes, read_in_order, read_totals
 from adata_assets.artefact import Artefact

@@ -44,7 +44,7 @@ def build_gene_stats(spec: DatasetSpec) -> dg.AssetsDefinition:
     def gene_stats(
         storage: StorageResource, annotated_obs: Artefact, counts: Artefact
     ) -> dg.Output[Artefact]:
-        from adata_assets.annotation.markers import MARKERS
+        from adata_assets.annotation.genes.markers import MARKERS
         from adata_assets.annotation.train import measure_train_genes, rank_train_markers
         from adata_assets.tables import write_table
 

@@ -10,7 +10,7 @@ import pandas as pd
 import scipy.sparse as sp
 from anndata import AnnData
 
-from adata_assets.annotation.privacy import select_published
+from adata_assets.annotation.harmonised.privacy import select_published
 from adata_assets.annotation.store import Cells
 from adata_assets.schemas.slots import UNS_KEY
 

@@ -13,7 +13,7 @@ from zipfile import BadZipFile
 import numpy as np
 from pydantic import Field
 
-from adata_assets.annotation.gene_stats import lognorm
+from adata_assets.annotation.genes.stats import lognorm
 from adata_assets.embedders import contract
 from adata_assets.embedders.base.cells import CellBlock, TrainStream
 from adata_assets.embedders.base.given import (

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from adata_assets.annotation.contradictions import fact_classes
+from adata_assets.annotation.captions.contradictions import fact_classes
 from adata_assets.annotation.ledger import LEDGER
 from adata_assets.annotation.store import OBS, read_arrow_in_order, read_facts
 from adata_assets.artefact import Artefact

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from adata_assets.annotation.markers import MARKERS
+from adata_assets.annotation.genes.markers import MARKERS
 from adata_assets.annotation.order import COUNTS
 from adata_assets.annotation.store import OBS, read_genes, read_in_order
 from adata_assets.artefact import Artefact

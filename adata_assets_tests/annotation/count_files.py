@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from adata_assets.annotation.counts import NotCountsError, find_counts, open_counts_reading
+from adata_assets.annotation.counts.reading import NotCountsError, find_counts, open_counts_reading
 from adata_assets.spec import CountsRules
 
 EXPECTED = CountsRules(allow_expected=True)

@@ -12,12 +12,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from adata_assets.annotation.accessions import (
+from adata_assets.annotation.harmonised.accessions import (
     look_up_accessions,
     report_accessions,
     spread_accessions,
 )
-from adata_assets.annotation.entrez import NCBI, Entrez, EntrezAwayError
+from adata_assets.annotation.harmonised.entrez import NCBI, Entrez, EntrezAwayError
 from adata_assets.errors import InputError
 from adata_assets_tests.servers.sra import Archive, geo_record, running_archive, sra_record
 

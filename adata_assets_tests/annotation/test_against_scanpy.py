@@ -16,11 +16,11 @@ import pytest
 import scanpy as sc
 import scipy.sparse as sp
 
-from adata_assets.annotation.counts import find_counts, open_counts_reading
-from adata_assets.annotation.gene_stats import lognorm, measure_genes
-from adata_assets.annotation.genes import Genes, build_genes
+from adata_assets.annotation.counts.reading import find_counts, open_counts_reading
+from adata_assets.annotation.genes.build import Genes, build_genes
+from adata_assets.annotation.genes.stats import lognorm, measure_genes
 from adata_assets.annotation.measure import CellMetrics, measure_cells
-from adata_assets.annotation.quality import percent
+from adata_assets.annotation.quality.rules import percent
 from adata_assets.matrix.source import read_obs, read_var
 from adata_assets.sources.files import locate_source
 from adata_assets.spec import CountsRules

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adata_assets.annotation.caption_check import find_caption_breaches, read_caption
-from adata_assets.annotation.captions import FACT_FIELDS, state_facts, word_captions
-from adata_assets.annotation.templates import TEMPLATES
+from adata_assets.annotation.captions.check import find_caption_breaches, read_caption
+from adata_assets.annotation.captions.templates import TEMPLATES
+from adata_assets.annotation.captions.wording import FACT_FIELDS, state_facts, word_captions
 from adata_assets.annotation.values import clean_values
 from adata_assets.spec import Captions
 
@@ -56,7 +56,7 @@ def write(rows, *, template=None):
 
 
 def _reword(obs, template):
-    from adata_assets.annotation.templates import render
+    from adata_assets.annotation.captions.templates import render
 
     made = obs["caption_source"] == "made"
     texts = [

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from adata_assets.annotation.captions import FACT_FIELDS, state_facts, word_captions
-from adata_assets.annotation.templates import DEFAULT_TEMPLATE, TEMPLATES
+from adata_assets.annotation.captions.templates import DEFAULT_TEMPLATE, TEMPLATES
+from adata_assets.annotation.captions.wording import FACT_FIELDS, state_facts, word_captions
 from adata_assets.annotation.values import clean_values
 from adata_assets.spec import Captions
 

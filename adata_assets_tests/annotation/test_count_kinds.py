@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from adata_assets.annotation.count_kinds import recognise_values
-from adata_assets.annotation.counts import CountsPlace
+from adata_assets.annotation.counts.kinds import recognise_values
+from adata_assets.annotation.counts.reading import CountsPlace
 from adata_assets_tests.annotation.count_files import (
     EXPECTED,
     counts_of,

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from adata_assets.annotation.count_forms import WholeNumbers
-from adata_assets.annotation.counts import CountsPlace, NotCountsError
+from adata_assets.annotation.counts.forms import WholeNumbers
+from adata_assets.annotation.counts.reading import CountsPlace, NotCountsError
 from adata_assets.errors import InputError
 from adata_assets.sources.files import locate_source
 from adata_assets.spec import CountsRules

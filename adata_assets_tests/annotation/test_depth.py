@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from adata_assets.annotation.depth import MIN_OBS, find_depth_modes
+from adata_assets.annotation.quality.depth import MIN_OBS, find_depth_modes
 
 
 def find(n_counts, is_train=None, seed=0):

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from adata_assets.annotation.duplicates import MIN_GENES_OF_DUPLICATES, find_duplicates
-from adata_assets.annotation.genes import Genes
+from adata_assets.annotation.genes.build import Genes
 from adata_assets.annotation.measure import measure_cells
+from adata_assets.annotation.quality.duplicates import MIN_GENES_OF_DUPLICATES, find_duplicates
 
 N_GENES = 250
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from adata_assets.annotation.genes import build_genes
+from adata_assets.annotation.genes.build import build_genes
 
 
 def classes_of(index, **columns):

@@ -7,7 +7,7 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adata_assets.annotation.genes import build_genes, report_genes
+from adata_assets.annotation.genes.build import build_genes, report_genes
 from adata_assets.errors import InputError
 from adata_assets.schemas.annotated import VarSchema
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from adata_assets.annotation.genes import build_genes
+from adata_assets.annotation.genes.build import build_genes
 from adata_assets.errors import InputError
 
 HUMAN_IDS = ["ENSG00000010610", "ENSG00000153563", "ENSG00000164032"]

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import scanpy as sc
 
-from adata_assets.annotation import gene_stats
-from adata_assets.annotation.gene_stats import measure_genes
+from adata_assets.annotation.genes import stats as gene_stats
+from adata_assets.annotation.genes.stats import measure_genes
 from adata_assets_tests.datasets import make_cells
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from adata_assets.annotation.gene_table import FOLDER, MAPPED_SPECIES, load_gene_table
+from adata_assets.annotation.genes.reference import FOLDER, MAPPED_SPECIES, load_gene_table
 from adata_assets.tables import read_table
 
 PROVENANCE = json.loads((FOLDER / "provenance.json").read_text(encoding="utf-8"))

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from adata_assets.annotation.genes import build_genes, report_genes
+from adata_assets.annotation.genes.build import build_genes, report_genes
 from adata_assets.errors import InputError
 from adata_assets.schemas.annotated import VarSchema
 

@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adata_assets.annotation.harmonise import FIELDS, Harmonised, columns_behind, harmonise
+from adata_assets.annotation.harmonised.harmonise import (
+    FIELDS,
+    Harmonised,
+    columns_behind,
+    harmonise,
+)
 from adata_assets.errors import InputError
 from adata_assets.spec import Harmonise
 

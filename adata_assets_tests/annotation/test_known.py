@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pandas as pd
 
-from adata_assets.annotation.captions import word_captions
-from adata_assets.annotation.known import known_of, label_cells
+from adata_assets.annotation.captions.known import known_of, label_cells
+from adata_assets.annotation.captions.wording import word_captions
 from adata_assets.spec import Captions, DatasetSpec
 
 NO_KEYS = {"cell_type": None, "instrument": None, "caption": None, "group": None}

@@ -9,7 +9,7 @@ import pytest
 import scanpy as sc
 import scipy.sparse as sp
 
-from adata_assets.annotation.markers import MIN_CELLS_PER_TYPE, rank_markers
+from adata_assets.annotation.genes.markers import MIN_CELLS_PER_TYPE, rank_markers
 from adata_assets.schemas.chunked import MarkerSchema
 from adata_assets_tests.datasets import make_cells
 

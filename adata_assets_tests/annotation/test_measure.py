@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adata_assets.annotation.genes import Genes
+from adata_assets.annotation.genes.build import Genes
 from adata_assets.annotation.measure import CellMetrics, measure_cells
 from adata_assets_tests.datasets import make_cells
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from adata_assets.annotation.ontology import (
+from adata_assets.annotation.harmonised.ontology import (
     ONTOLOGY_FIELDS,
     NoTerm,
     Term,
@@ -19,7 +19,7 @@ from adata_assets.annotation.ontology import (
     read_term_id,
     suggest_terms,
 )
-from adata_assets.annotation.ontology_tables import load_ontology, normalise_name
+from adata_assets.annotation.harmonised.ontology_tables import load_ontology, normalise_name
 from adata_assets.errors import InputError
 
 
@@ -180,7 +180,7 @@ def test_tables_are_read_offline_and_once(monkeypatch: pytest.MonkeyPatch):
 
 def test_importing_reads_no_table():
     code = (
-        "import sys; import adata_assets.annotation.harmonise; "
+        "import sys; import adata_assets.annotation.harmonised.harmonise; "
         "assert not [m for m in sys.modules if m.startswith('cellxgene')]"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import median_abs_deviation
 
-from adata_assets.annotation.outliers import MIN_OBS, POOLED, find_outliers
+from adata_assets.annotation.quality.outliers import MIN_OBS, POOLED, find_outliers
 from adata_assets.errors import InputError
 from adata_assets.spec import MadRules, QCRules
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from adata_assets.annotation.privacy import (
+from adata_assets.annotation.harmonised.privacy import (
     PrivacyError,
     choose_published,
     find_identifiers,

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from adata_assets.annotation.measure import CellMetrics
-from adata_assets.annotation.quality import find_removals, percent
+from adata_assets.annotation.quality.rules import find_removals, percent
 from adata_assets.spec import QCRules
 
 NO_RULES = QCRules(min_genes=None, max_pct_mt=None)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
 
-from adata_assets.annotation.counts import CountsPlace
+from adata_assets.annotation.counts.reading import CountsPlace
 from adata_assets.annotation.raw_cells import RawCounts, load_raw_cells
 from adata_assets.errors import InputError
 from adata_assets.tables import read_table, write_table
@@ -115,6 +116,18 @@ def test_bytes_are_text_as_the_file_meant_it(tmp_path):
     assert load(tmp_path, small(obs=both)).obs["column"].tolist() == ["B cell", "é細"]
     with pytest.raises(InputError, match=r"a\.h5ad: obs column 'column' holds bytes that are no"):
         load(tmp_path, small(obs=of("bytes", b"\xff\xfe", b"")))
+
+
+def test_a_name_that_stands_for_two_columns_is_refused(tmp_path):
+    source = write_small(small(obs=of("integer", 1, 2)), tmp_path)
+    with h5py.File(source.path, "r+") as store:
+        store["obs"].attrs["column-order"] = ["column", "column"]
+    with pytest.raises(InputError, match=r"a\.h5ad: several obs columns are named \['column'\]"):
+        load_raw_cells([source, source])
+
+
+def test_files_without_any_column_keep_their_cells(tmp_path):
+    assert load(tmp_path, small(), small("b")).obs.shape == (4, 0)
 
 
 def counts_of(raw, tmp_path, n_features=(3, 3)):

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from adata_assets.annotation.captions import FACT_FIELDS
-from adata_assets.annotation.templates import DEFAULT_TEMPLATE, TEMPLATES, article, render
+from adata_assets.annotation.captions.templates import DEFAULT_TEMPLATE, TEMPLATES, article, render
+from adata_assets.annotation.captions.wording import FACT_FIELDS
 
 FACTS = {
     "cell_type": "fibroblast",

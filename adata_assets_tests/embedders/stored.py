@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from adata_assets.annotation.gene_stats import measure_genes
+from adata_assets.annotation.genes.stats import measure_genes
 from adata_assets.embedders.base.cells import CellBlock, TrainStream
 from adata_assets.embedders.base.model import FrozenModel
 from adata_assets.embedders.contract import Embedder, GivenData

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from adata_assets.annotation.gene_stats import measure_genes
+from adata_assets.annotation.genes.stats import measure_genes
 from adata_assets.embedders.base.cells import CellBlock
 from adata_assets.rows.facts import FactClasses, build_fact_classes
 from adata_assets.rows.negatives import cell_keys, draw_negatives

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from upath import UPath
 
-from adata_assets.annotation.markers import MARKERS
+from adata_assets.annotation.genes.markers import MARKERS
 from adata_assets.annotation.order import COUNTS
 from adata_assets.annotation.store import GENE_INDEX, OBS, VAR
 from adata_assets.annotation.train import measure_train_genes, rank_train_markers

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from scipy.sparse import csr_matrix, vstack
 
-from adata_assets.annotation.markers import rank_markers
+from adata_assets.annotation.genes.markers import rank_markers
 from adata_assets.errors import InputError
 from adata_assets.spec import Sentences
 from adata_assets.text.cell_sentences import build_cell_sentences, build_vocabulary

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from adata_assets.annotation.gene_stats import lognorm
+from adata_assets.annotation.genes.stats import lognorm
 from adata_assets.errors import InputError
 from adata_assets.matrix.counts import Counts
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from adata_assets.annotation.captions import FACT_FIELDS, state_facts
+from adata_assets.annotation.captions.wording import FACT_FIELDS, state_facts
 from adata_assets.annotation.values import clean_values
 from adata_assets.spec import DatasetSpec
 

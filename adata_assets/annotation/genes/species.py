@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from adata_assets.annotation.gene_table import MAPPED_SPECIES, Species, load_gene_table
+from adata_assets.annotation.genes.reference import MAPPED_SPECIES, Species, load_gene_table
 from adata_assets.annotation.values import MISSING
 from adata_assets.errors import InputError
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from adata_assets.annotation.gene_stats import lognorm
+from adata_assets.annotation.genes.stats import lognorm
 
 MARKERS = "markers.parquet"
 # A mean and a variance from fewer cells say little of a type.

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from adata_assets.annotation.templates import DEFAULT_TEMPLATE, NUCLEUS, TEMPLATES, render
+from adata_assets.annotation.captions.templates import DEFAULT_TEMPLATE, NUCLEUS, TEMPLATES, render
 from adata_assets.annotation.values import clean_values
 from adata_assets.spec import Captions
 from adata_assets.splitting.assign import seeded_keys

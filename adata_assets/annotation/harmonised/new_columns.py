@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from adata_assets.annotation.accessions import (
+from adata_assets.annotation.harmonised.accessions import (
     look_up_accessions,
     report_accessions,
     spread_accessions,
 )
-from adata_assets.annotation.harmonise import Harmonised, harmonise
+from adata_assets.annotation.harmonised.harmonise import Harmonised, harmonise
 from adata_assets.errors import InputError
 from adata_assets.spec import Harmonise
 

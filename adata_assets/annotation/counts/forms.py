@@ -14,7 +14,7 @@ import numba
 import numpy as np
 import scipy.sparse as sp
 
-from adata_assets.annotation.count_kinds import recognise_values
+from adata_assets.annotation.counts.kinds import recognise_values
 from adata_assets.errors import InputError
 
 SCALE = 1e4

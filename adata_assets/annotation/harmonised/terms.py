@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from adata_assets.annotation.ontology import (
+from adata_assets.annotation.harmonised.ontology import (
     ONTOLOGY_FIELDS,
     NoTerm,
     Term,

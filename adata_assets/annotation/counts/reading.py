@@ -16,15 +16,15 @@ from typing import Any, Literal
 import numpy as np
 import scipy.sparse as sp
 
-from adata_assets.annotation.count_forms import (
+from adata_assets.annotation.counts.forms import (
     SCALE,
     ExpectedCounts,
     Form,
     NotCountsError,
     WholeNumbers,
 )
-from adata_assets.annotation.count_kinds import recognise_values
-from adata_assets.annotation.count_logs import LogCounts
+from adata_assets.annotation.counts.kinds import recognise_values
+from adata_assets.annotation.counts.logs import LogCounts
 from adata_assets.matrix.source import SourceMatrix, list_matrices, open_source_matrix
 from adata_assets.spec import CountsRules
 

@@ -11,10 +11,10 @@ import re
 import numpy as np
 import pandas as pd
 
-from adata_assets.annotation.gene_classes import classify, find_foreign
-from adata_assets.annotation.gene_features import first_known
-from adata_assets.annotation.gene_species import PREFIX
-from adata_assets.annotation.gene_table import Found, GeneTable, Species, load_gene_table
+from adata_assets.annotation.genes.classes import classify, find_foreign
+from adata_assets.annotation.genes.features import first_known
+from adata_assets.annotation.genes.reference import Found, GeneTable, Species, load_gene_table
+from adata_assets.annotation.genes.species import PREFIX
 
 MAPPED_BY = ("id", "symbol", "alias", "none")
 
@@ -43,7 +43,7 @@ def map_features(frame: pd.DataFrame, species: Species) -> pd.DataFrame:
 
     Examples
     --------
-    >>> from adata_assets.annotation.gene_features import read_features
+    >>> from adata_assets.annotation.genes.features import read_features
     >>> frame = read_features(pd.DataFrame(index=["TBCE", "TBCE-1", "HLA-A", "STRA13"]))
     >>> map_features(frame, "human")[["gene_id", "mapped_by", "n_candidates"]].values.tolist()[1:]
     [['ENSG00000284770', 'symbol', 0], ['ENSG00000206503', 'symbol', 0], ['STRA13', 'none', 2]]

@@ -18,7 +18,7 @@ from typing import Any
 
 import pandas as pd
 
-from adata_assets.annotation.entrez import Entrez, EntrezAwayError
+from adata_assets.annotation.harmonised.entrez import Entrez, EntrezAwayError
 from adata_assets.annotation.values import MISSING, clean_text, clean_values
 from adata_assets.commit import write_atomically
 from adata_assets.errors import InputError

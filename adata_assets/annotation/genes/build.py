@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from adata_assets.annotation.gene_classes import FEATURE_CLASSES
-from adata_assets.annotation.gene_features import read_features
-from adata_assets.annotation.gene_mapping import MAPPED_BY, map_features
-from adata_assets.annotation.gene_species import Evidence, recognise_species
-from adata_assets.annotation.gene_table import Species
+from adata_assets.annotation.genes.classes import FEATURE_CLASSES
+from adata_assets.annotation.genes.features import read_features
+from adata_assets.annotation.genes.mapping import MAPPED_BY, map_features
+from adata_assets.annotation.genes.reference import Species
+from adata_assets.annotation.genes.species import Evidence, recognise_species
 from adata_assets.schemas.annotated import VarSchema
 
 N_EXAMPLES = 20

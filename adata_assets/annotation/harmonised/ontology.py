@@ -23,7 +23,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from adata_assets.annotation.ontology_tables import Ontology, load_ontology, normalise_name
+from adata_assets.annotation.harmonised.ontology_tables import (
+    Ontology,
+    load_ontology,
+    normalise_name,
+)
 from adata_assets.annotation.values import MISSING, clean_text
 from adata_assets.errors import InputError
 

@@ -1,7 +1,7 @@
 """The pinned gene tables of human and mouse, and looking names up in them.
 
-Belongs here: reading ``gene_tables/`` and what a name means. Nothing is fetched; the tables are
-made by ``scripts/build_gene_tables.py``, and ``gene_tables/provenance.json`` says from what.
+Belongs here: reading ``tables/`` and what a name means. Nothing is fetched; the tables are
+made by ``scripts/build_gene_tables.py``, and ``tables/provenance.json`` says from what.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from adata_assets.tables import read_table
 
 Species = Literal["human", "mouse", "other"]
 
-FOLDER = Path(__file__).with_name("gene_tables")
+FOLDER = Path(__file__).with_name("tables")
 MAPPED_SPECIES: tuple[Literal["human", "mouse"], ...] = ("human", "mouse")
 
 

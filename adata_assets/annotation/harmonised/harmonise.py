@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from adata_assets.annotation.harmonise_values import FINDING_COLUMNS, Finding, harmonise_value
-from adata_assets.annotation.ontology import ONTOLOGY_FIELDS, suggest_terms
+from adata_assets.annotation.harmonised.ontology import ONTOLOGY_FIELDS, suggest_terms
+from adata_assets.annotation.harmonised.terms import FINDING_COLUMNS, Finding, harmonise_value
 from adata_assets.annotation.values import MISSING, clean_text, clean_values
 from adata_assets.errors import InputError
 from adata_assets.spec import Harmonise

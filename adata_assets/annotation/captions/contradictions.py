@@ -10,7 +10,7 @@ import json
 import numpy as np
 import pandas as pd
 
-from adata_assets.annotation.captions import FACT_FIELDS
+from adata_assets.annotation.captions.wording import FACT_FIELDS
 from adata_assets.rows.facts import FactClasses, build_fact_classes, classes_without_negative
 from adata_assets.spec import SPLITS
 

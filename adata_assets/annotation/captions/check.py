@@ -15,7 +15,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from adata_assets.annotation.templates import TEMPLATES
+from adata_assets.annotation.captions.templates import TEMPLATES
 
 # A text of the template, a slot in braces, or one of the two groups.
 Token = str | tuple[str, "tuple[Tokens, ...]"]

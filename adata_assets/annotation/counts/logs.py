@@ -8,7 +8,7 @@ import numba
 import numpy as np
 import scipy.sparse as sp
 
-from adata_assets.annotation.count_forms import (
+from adata_assets.annotation.counts.forms import (
     LOG_TOLERANCE,
     MAX_COUNT,
     MAX_LOG,

@@ -1,0 +1,1 @@
+"""What is known of a cell, and the plain words that state it."""

@@ -1,0 +1,1 @@
+"""Where raw counts are, and whether every stored value is one."""

@@ -1,0 +1,1 @@
+"""Which cells are good: fixed rules, duplicates, and outliers learnt from the train cells."""
