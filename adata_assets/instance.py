@@ -49,22 +49,25 @@ def lock_name(dataset_id: str) -> str:
     return f"{dataset_id}.lock"
 
 
-def open_instance() -> dg.DagsterInstance:
-    """Open the instance of ``DAGSTER_HOME``; free the pool slots that killed commands still hold.
+def free_dead_slots(instance: dg.DagsterInstance, *, locked_id: str) -> None:
+    """Free the pool slots that killed commands still hold.
 
     Nobody else does: Dagster frees the slots of runs that it knows to have ended, and a run whose
     process was killed looks as if it went on. The next heavy step would wait for ever.
+
+    Parameters
+    ----------
+    locked_id
+        The dataset that the caller has locked: no other command is at work on it.
     """
-    instance = dg.DagsterInstance.get()
     events = instance.event_log_storage
     if events.supports_global_concurrency_limits:
         for run_id in events.get_concurrency_run_ids():
-            if _is_dead(instance.get_run_by_id(run_id)):
+            if _is_dead(instance.get_run_by_id(run_id), locked_id):
                 events.free_concurrency_slots_for_run(run_id)
-    return instance
 
 
-def _is_dead(run: dg.DagsterRun | None) -> bool:
+def _is_dead(run: dg.DagsterRun | None, locked_id: str) -> bool:
     if run is None or run.is_finished:
         return True
     if COMMAND_TAG not in run.tags:
@@ -73,7 +76,7 @@ def _is_dead(run: dg.DagsterRun | None) -> bool:
         UPath(os.environ["DAGSTER_HOME"]),
         {k.path[0] for k in run.asset_selection or ()},
     )
-    return not any(_is_at_work(home, dataset_id) for dataset_id in datasets)
+    return not any(_is_at_work(home, dataset_id) for dataset_id in datasets - {locked_id})
 
 
 def _is_at_work(home: UPath, dataset_id: str) -> bool:

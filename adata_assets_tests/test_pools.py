@@ -13,7 +13,7 @@ from adata_assets.assets.embeddings import build_embeddings
 from adata_assets.assets.models import build_model
 from adata_assets.automation import COMMAND_TAG
 from adata_assets.commit import locked
-from adata_assets.instance import lock_name, open_instance, prepare_home
+from adata_assets.instance import free_dead_slots, lock_name, prepare_home
 from adata_assets_tests.datasets import make_spec
 
 POOL, STEP = "embedder_heavy", "cells__models__scvi"
@@ -67,16 +67,22 @@ def test_heavy_methods_share_a_pool_and_taking_a_model_is_not_heavy():
 
 
 def test_a_killed_command_leaves_no_slot_behind(instance):
-    run_id = start(instance, {COMMAND_TAG: "true"})
-    assert claim(instance, run_id)
+    assert claim(instance, start(instance, {COMMAND_TAG: "true"}))
     with locked(UPath(instance.root_directory), name=lock_name("cells")):
-        open_instance().dispose()
-        assert not claim(instance, "another"), "the command is at work"
-    open_instance().dispose()
-    assert claim(instance, "another")
+        free_dead_slots(instance, locked_id="other")
+        assert not claim(instance, "waits"), "a command is at work on its dataset"
+        instance.event_log_storage.free_concurrency_slots_for_run("waits")
+        free_dead_slots(instance, locked_id="cells")
+        assert claim(instance, "next")
+
+
+def test_a_command_on_another_dataset_frees_the_slot_too(instance):
+    assert claim(instance, start(instance, {COMMAND_TAG: "true"}))
+    free_dead_slots(instance, locked_id="other")
+    assert claim(instance, "next")
 
 
 def test_a_run_of_the_ui_keeps_its_slot(instance):
     assert claim(instance, start(instance, {}))
-    open_instance().dispose()
-    assert not claim(instance, "another")
+    free_dead_slots(instance, locked_id="cells")
+    assert not claim(instance, "next")

@@ -88,10 +88,9 @@ def plain(value: object) -> object:
     """Return a value such that equal ones compare equal, whatever type a table gave them."""
     if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return None
-    if isinstance(value, bytes):
-        return value.decode()
     if isinstance(value, bool | np.bool_):
         return str(bool(value))
+    value = value.decode() if isinstance(value, bytes) else value
     try:
         number = float(value)
     except ValueError:

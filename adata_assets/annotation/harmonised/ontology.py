@@ -1,19 +1,16 @@
 """Words of cell metadata as terms of public ontologies, offline.
 
-Belongs here: which term an id or a name means, and what lies above a term. The tables are those of
-the ``cellxgene-ontology-guide`` package; what is done with the terms of a dataset stands in
-``harmonise``. How a text finds its term, the first that finds one wins:
+Belongs here: which term an id or a name means, and what lies above a term (tables of the
+``cellxgene-ontology-guide`` package). How a text finds its term, the first that finds one wins:
 
 1. it is an id: ``CL:0000236``, ``CL_0000236`` or the term's web address;
 2. it is the name of one term; 3. it is a synonym of one term only;
-4. by a form of it that the field allows, again as name, then as synonym: of cell types the
-   singular (``Macrophages``), ``CD14+`` as ``CD14-positive``, and the name without its last word
-   ``cell`` (``B``, ``Mast``); of development stages the name without the word ``human`` or
-   ``mouse``; ``M`` and ``F`` for sex; ``healthy`` for no disease;
+4. by a form of it that the field allows: of cell types the singular, ``CD14+`` as
+   ``CD14-positive``, the name without its last word ``cell`` (``B``); of development stages the
+   name without ``human`` or ``mouse``; ``M`` and ``F`` for sex; ``healthy`` for no disease;
 5. it is the name of a retired term that names one term in its place.
 
-Names are compared without case, ``_`` counts as a blank, white space and typographic quotes do not
-count. What several terms are called by finds none of them.
+Case, white space and typographic quotes do not count, ``_`` is a blank; of several terms none is found.
 """
 
 from __future__ import annotations
@@ -32,8 +29,7 @@ from adata_assets.annotation.values import MISSING, clean_text
 from adata_assets.errors import InputError
 
 NORMAL = "PATO:0000461"
-# Ontology and the terms below which a field's terms lie (none: everywhere), after the rules of
-# the CELLxGENE schema.
+# Ontology and the terms below which a field lies (none: everywhere), as the CELLxGENE schema says.
 _Place = tuple[str, frozenset[str]]
 _STAGES: dict[str, tuple[_Place, ...]] = {
     "human": (("HsapDv", frozenset()),),
