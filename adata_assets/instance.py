@@ -49,6 +49,15 @@ def lock_name(dataset_id: str) -> str:
     return f"{dataset_id}.lock"
 
 
+def open_instance() -> dg.DagsterInstance:
+    """Open the instance of ``DAGSTER_HOME``.
+
+    In a fresh home Dagster makes the tables, which fails when two processes do it at once.
+    """
+    with locked(UPath(os.environ["DAGSTER_HOME"]), name=".instance.lock"):
+        return dg.DagsterInstance.get()
+
+
 def free_dead_slots(instance: dg.DagsterInstance, *, locked_id: str) -> None:
     """Free the pool slots that killed commands still hold.
 

@@ -19,7 +19,13 @@ from adata_assets.commit import locked
 from adata_assets.errors import InputError
 from adata_assets.forecast import forecast, require_space
 from adata_assets.freshness import DatasetGraph, Node, find_stale
-from adata_assets.instance import free_dead_slots, load_defs, lock_name, prepare_home
+from adata_assets.instance import (
+    free_dead_slots,
+    load_defs,
+    lock_name,
+    open_instance,
+    prepare_home,
+)
 from adata_assets.runs import Outcome, materialize
 from adata_assets.share import require_share_store
 from adata_assets.storage import Storage
@@ -53,7 +59,7 @@ class Workplace:
                 f"no dataset {dataset_id!r}; there are: {', '.join(graph.dataset_ids())}"
             )
         require_share_store(graph.spec, storage)
-        return cls(graph, storage, dg.DagsterInstance.get(), say)
+        return cls(graph, storage, open_instance(), say)
 
     def __enter__(self) -> Self:
         return self
