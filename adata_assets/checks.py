@@ -90,6 +90,7 @@ def build_checks(
     for embedder in spec.embedders:
         stage = f"embeddings/{embedder.name}"
         checks.append(_table_check(spec, stage, "embedding.parquet", EmbeddingSchema, chunks))
+        checks.append(_content_check(spec, stage, "one_space", _check_space, chunks))
         checks.append(_content_check(spec, f"models/{embedder.name}", "finite", _check_model))
     if spec.embedders:
         stage = "embedding_scorecard"
@@ -192,6 +193,14 @@ def _check_signal(spec: DatasetSpec, store: Storage, artefact: Artefact) -> Find
 
     found = read_table(artefact.local("scorecard.parquet"))
     return Findings(find_signal_breaches(found), len(found), find_warnings(found))
+
+
+def _check_space(spec: DatasetSpec, store: Storage, artefact: Artefact) -> Findings:
+    """Every chunk was embedded with the model that the dataset has now."""
+    from adata_assets.embedders.base.apply import find_space_breaches
+
+    name = artefact.stage.partition("/")[2]
+    return Findings(*find_space_breaches(artefact, store.load(spec.dataset_id, f"models/{name}")))
 
 
 def _check_chunk_files(spec: DatasetSpec, store: Storage, artefact: Artefact) -> Findings:

@@ -55,7 +55,7 @@ def build_dataset_defs(
         build_ledger_asset(spec),
         build_counts(spec),
         build_gene_stats(spec),
-        *(build_model(spec, embedder) for embedder in spec.embedders),
+        *(build_model(spec, embedder, folder) for embedder in spec.embedders),
         *(build_embeddings(spec, embedder, chunks) for embedder in spec.embedders),
         *([build_embedding_scorecard(spec)] if spec.embedders else []),
         build_cell_texts(spec, chunks),

@@ -47,6 +47,7 @@ class Embedder(contract.Embedder):
     version: ClassVar[str] = "1"
     settings_model: ClassVar[type[contract.EmbedderSettings]] = Settings
     reads: ClassVar[Literal["counts", "lognorm", "given"]] = "lognorm"
+    learns: ClassVar[bool] = False
     settings: Settings
 
     @property

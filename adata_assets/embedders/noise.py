@@ -27,6 +27,7 @@ class Embedder(contract.Embedder):
     version: ClassVar[str] = "1"
     settings_model: ClassVar[type[contract.EmbedderSettings]] = Settings
     reads: ClassVar[Literal["counts", "lognorm", "given"]] = "given"
+    learns: ClassVar[bool] = False
     role: ClassVar[Literal["input", "control"]] = "control"
     settings: Settings
 

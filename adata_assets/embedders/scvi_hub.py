@@ -43,6 +43,7 @@ class Embedder(contract.Embedder):
     version: ClassVar[str] = "1"
     settings_model: ClassVar[type[contract.EmbedderSettings]] = Settings
     reads: ClassVar[Literal["counts", "lognorm", "given"]] = "counts"
+    learns: ClassVar[bool] = False
     citation: ClassVar[str | None] = (
         "Lopez et al., Deep generative modeling for single-cell transcriptomics, Nature Methods 2018, "
         "10.1038/s41592-018-0229-2"

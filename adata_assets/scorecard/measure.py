@@ -37,7 +37,7 @@ from adata_assets.scorecard.vectors import StoredEmbedding, read_vectors
 PCA = "pca"
 N_NOISE = 5
 # What can be learnt from noise does not depend on its width.
-NOISE_DIMS = 50
+NOISE_DIMS = 10
 
 
 @dataclass(frozen=True)

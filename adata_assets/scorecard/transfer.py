@@ -10,7 +10,7 @@ import numpy as np
 N_NEIGHBOURS = 15
 N_DRAWS = 1_000
 LEVEL = 0.95
-# Weights of so many draws of 20,000 cells take 20 MB.
+# Weights of so many draws of 10,000 cells take 10 MB as float32.
 _DRAWS_AT_ONCE = 250
 
 

@@ -18,6 +18,7 @@ from adata_assets_tests.ui.browser import (
 GROUP = "locations/__repository__@adata_assets/asset-groups/pbmc68k"
 EMBEDDING = "assets/pbmc68k/embeddings/pca?view=partitions&partition="
 CHECK = "assets/pbmc68k/embeddings/pca?view=checks&checkDetail=embedding_schema"
+SCORECARD = "assets/pbmc68k/embedding_scorecard?view=overview"
 CLICK_MS = 30_000
 _BACKFILLS = "{partitionBackfillsOrError {... on PartitionBackfills {results {status}}}}"
 _RUNS = "{runsOrError {... on Runs {results {status tags {key value}}}}}"
@@ -36,6 +37,7 @@ def test_the_demo_can_be_made_by_clicking(tmp_path):
         dagster.wait(lambda: is_ended(dagster), "materialized", MATERIALIZE_S)
         require_green(dagster)
         open_embedding(page, dagster)
+        open_scorecard(page, dagster)
     require_loads(tmp_path / "storage" / "pbmc68k" / "hf_splits")
 
 
@@ -78,6 +80,20 @@ def open_embedding(page: Page, dagster: Dagster) -> None:
     page.goto(f"{dagster.url}/{CHECK}", wait_until="domcontentloaded")
     expect(page.get_by_text("embedding_schema").first).to_be_visible(timeout=CLICK_MS)
     expect(page.get_by_text("Passed").first).to_be_visible(timeout=CLICK_MS)
+
+
+def open_scorecard(page: Page, dagster: Dagster) -> None:
+    page.goto(f"{dagster.url}/{SCORECARD}", wait_until="domcontentloaded")
+    # The table is the first of the asset's Markdown texts, the pictures come after it.
+    page.get_by_text("Show Markdown").first.click(timeout=CLICK_MS)
+    expect(page.get_by_text("macro-F1", exact=True)).to_be_visible(timeout=CLICK_MS)
+    for name in ("pca", "hvg"):
+        expect(page.get_by_role("row", name=f"{name} validation passes")).to_be_visible()
+    page.get_by_role("button", name="Close").click(timeout=CLICK_MS)
+    page.get_by_text("Show Markdown").nth(1).click(timeout=CLICK_MS)
+    picture = page.get_by_alt_text("pca: held-out cells")
+    expect(picture).to_be_visible(timeout=CLICK_MS)
+    assert picture.evaluate("image => image.naturalWidth") > 0
 
 
 def latest_partition(dagster: Dagster, path: list[str]) -> str:
