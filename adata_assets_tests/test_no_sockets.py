@@ -58,8 +58,11 @@ def cellxgene_cells(seed=0):
 
 def test_closed_sockets_are_closed():
     with closed_sockets():
-        with pytest.raises(LeftTheMachineError, match="connect to"):
-            socket.socket().connect(("192.0.2.1", 80))
+        with (
+            socket.socket() as leaving,
+            pytest.raises(LeftTheMachineError, match="connect to"),
+        ):
+            leaving.connect(("192.0.2.1", 80))
         with pytest.raises(LeftTheMachineError, match="getaddrinfo of 'example.org'"):
             requests.get("http://example.org", timeout=1)
         with socket.socket() as listening:

@@ -5,7 +5,7 @@ Belongs here: from the stored embeddings of a dataset to one matrix of the cells
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,27 +65,22 @@ def read_vectors(
     InputError
         If a chunk holds other cells than the dataset order says, or vectors of another width.
     """
-    parts = list(_iter_parts(embedding, split_sizes, positions))
-    return np.concatenate(parts) if parts else np.empty((0, 1), np.float32)
-
-
-def _iter_parts(
-    embedding: StoredEmbedding, split_sizes: Mapping[str, int], positions: np.ndarray
-) -> Iterator[np.ndarray]:
-    n_dims = None
+    found = np.empty((len(positions), 0), np.float32)
     for chunk in deal_chunks(split_sizes, len(embedding.chunks)):
         first, last = np.searchsorted(positions, [chunk.start, chunk.stop])
         if first == last:
             continue
         vectors = _read_chunk(embedding.chunks[chunk.partition_key])
-        n_dims = n_dims or vectors.shape[1]
-        if vectors.shape != (chunk.n_obs, n_dims):
+        if found.shape[1] == 0:
+            found = np.empty((len(positions), vectors.shape[1]), np.float32)
+        if vectors.shape != (chunk.n_obs, found.shape[1]):
             raise InputError(
                 f"embeddings/{embedding.name}@{chunk.partition_key} holds {vectors.shape[0]} cells "
-                f"of {vectors.shape[1]} values, expected are {chunk.n_obs} of {n_dims}: materialize "
-                "the embedding again"
+                f"of {vectors.shape[1]} values, expected are {chunk.n_obs} of {found.shape[1]}: "
+                "materialize the embedding again"
             )
-        yield vectors[positions[first:last] - chunk.start]
+        found[first:last] = vectors[positions[first:last] - chunk.start]
+    return found
 
 
 def _read_chunk(artefact: Artefact) -> np.ndarray:

@@ -7,8 +7,8 @@ were not: 2,010 families in all.
 from __future__ import annotations
 
 import functools
-import hashlib
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from upath import UPath
 import adata_assets.annotation.harmonised.harmonise
 from adata_assets.annotation.annotate import AnnotatedObs, annotate
 from adata_assets.annotation.counts.reading import find_counts
-from adata_assets.annotation.genes.build import Genes
+from adata_assets.annotation.genes.build import Genes, build_genes
 from adata_assets.annotation.ledger import build_ledger
 from adata_assets.annotation.measure import measure_cells
 from adata_assets.annotation.order import COUNTS, write_ordered_counts
@@ -30,6 +30,7 @@ from adata_assets.annotation.quality.rules import find_removals
 from adata_assets.annotation.raw_cells import RawCounts, load_raw_cells
 from adata_assets.annotation.store import SOURCE_OBS, write_annotated
 from adata_assets.artefact import Artefact
+from adata_assets.commit import sha256_of
 from adata_assets.errors import InputError
 from adata_assets.matrix.counts import open_counts, write_counts
 from adata_assets.schemas.annotated import LedgerSchema, ObsSchema, VarSchema
@@ -53,44 +54,55 @@ def _quick_suggestions():
     patch.undo()
 
 
-@pytest.fixture(scope="module")
-def root():
-    with tempfile.TemporaryDirectory() as folder:
-        yield Path(folder)
+@contextmanager
+def folders(*names):
+    """New folders of one family, removed with all that is in them."""
+    with tempfile.TemporaryDirectory() as root:
+        for name in names:
+            Path(root, name).mkdir()
+        yield [Path(root, name) for name in names]
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one annotation of a family left: tables in ``folder``, counts in dataset order."""
+    """What one annotation of a family left; counts are in dataset order."""
 
     annotated: AnnotatedObs
-    folder: Path
+    source_obs: pd.DataFrame
     dense: np.ndarray
+    hashes: dict[str, str]
 
 
-def run(family, root):
+def run(family):
     """Annotate a family, store it and write its counts; None where it is refused."""
-    with_scratch = Path(tempfile.mkdtemp(dir=root))
-    raw, tables, counts, scratch = (with_scratch / name for name in ("raw", "t", "c", "scratch"))
-    for folder in (raw, tables, counts, scratch):
-        folder.mkdir()
-    files = [write_small(file, raw) for file in family.files]
-    try:
-        annotated = annotate(files, family.spec, scratch=scratch, cache=with_scratch / "cache")
-    except InputError as error:
-        require_sentence(error)
-        return None
-    event("annotated")
-    write_annotated(annotated, tables)
-    stored = {path.name: {} for path in tables.iterdir()}
-    artefact = Artefact(
-        *("family", "annotated_obs", None, UPath(tables), stored, "1", "1", {}, {}),
-        annotated.facts,
-    )
-    write_ordered_counts(files, artefact, counts, scratch=scratch)
-    assert not list(scratch.iterdir())
-    found = open_counts(counts / COUNTS)
-    return Run(annotated, with_scratch, found.rows(0, found.n_obs).toarray())
+    with folders("raw", "tables", "counts", "scratch") as (raw, tables, counts, scratch):
+        files = [write_small(file, raw) for file in family.files]
+        try:
+            annotated = annotate(files, family.spec, scratch=scratch, cache=raw / "cache")
+        except InputError as error:
+            require_sentence(error)
+            return None
+        event("annotated")
+        write_annotated(annotated, tables)
+        stored = {path.name: {} for path in tables.iterdir()}
+        artefact = Artefact(
+            *("family", "annotated_obs", None, UPath(tables), stored, "1", "1", {}, {}),
+            annotated.facts,
+        )
+        write_ordered_counts(files, artefact, counts, scratch=scratch)
+        assert not list(scratch.iterdir())
+        found = open_counts(counts / COUNTS)
+        dense = found.rows(0, found.n_obs).toarray()
+        hashes = hash_files(tables) | hash_files(counts)
+        return Run(annotated, read_table(tables / SOURCE_OBS), dense, hashes)
+
+
+def hash_files(folder):
+    return {
+        str(path.relative_to(folder)): sha256_of(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def require_sentence(error):
@@ -146,8 +158,8 @@ def require_every_column(files, told):
 
 @settings(max_examples=300, **FIXED)
 @given(families())
-def test_p2_every_cell_and_every_umi_of_a_family_is_accounted_for(root, family):
-    ran = run(family, root)
+def test_p2_every_cell_and_every_umi_of_a_family_is_accounted_for(family):
+    ran = run(family)
     if ran is None:
         return
     obs, genes = ran.annotated.obs, ran.annotated.genes
@@ -161,7 +173,7 @@ def test_p2_every_cell_and_every_umi_of_a_family_is_accounted_for(root, family):
     require_every_count(obs["position"].to_numpy(), wide, ran.dense)
     assert ran.annotated.gene_report["n_counts"].sum() == wide.sum()
     assert genes.var["n_source_features"].sum() == len(genes.gene_index)
-    require_every_column(family.files, read_table(ran.folder / "t" / SOURCE_OBS))
+    require_every_column(family.files, ran.source_obs)
 
 
 def genes_by_name(files):
@@ -174,9 +186,13 @@ def genes_by_name(files):
 
 @settings(max_examples=1680, **FIXED)
 @given(file_lists(with_obs=False), st.integers(0, 3))
-def test_p2_ids_and_counts_of_any_files_are_conserved(root, files, min_genes):
+def test_p2_ids_and_counts_of_any_files_are_conserved(files, min_genes):
     """Files as one stream: ids, metrics, removal, order, stored counts, ledger; genes by name."""
-    folder = Path(tempfile.mkdtemp(dir=root))
+    with folders("of_family") as (folder,):
+        require_conserved(files, folder, min_genes)
+
+
+def require_conserved(files, folder, min_genes):
     sources = [write_small(file, folder) for file in files]
     genes = genes_by_name(files)
     try:
@@ -213,15 +229,6 @@ def test_p2_ids_and_counts_of_any_files_are_conserved(root, files, min_genes):
     require_every_count(obs["position"].to_numpy(), wide, dense)
 
 
-def hash_files(ran):
-    return {
-        str(path.relative_to(ran.folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for name in ("t", "c")
-        for path in sorted((ran.folder / name).rglob("*"))
-        if path.is_file()
-    }
-
-
 def by_gene(ran):
     """What does not depend on the order of the genes: obs, and counts by the genes' ids."""
     var = ran.annotated.genes.var
@@ -233,18 +240,29 @@ def by_gene(ran):
 
 @settings(max_examples=30, **FIXED)
 @given(families(), st.randoms(use_true_random=False))
-def test_p3_bytes_are_the_same_again_and_genes_may_stand_in_any_order(root, family, random):
-    ran, again = run(family, root), run(family, root)
+def test_p3_bytes_are_the_same_again_and_genes_may_stand_in_any_order(family, random):
+    ran, again = run(family), run(family)
     files = tuple(
         file.with_genes(random.sample(range(len(file.var_names)), len(file.var_names)))
         for file in family.files
     )
-    turned = run(replace(family, files=files), root)
+    turned = run(replace(family, files=files))
     assert (ran is None) == (again is None) == (turned is None)
     if ran is None:
         return
-    assert hash_files(ran) == hash_files(again)
+    assert ran.hashes == again.hashes
     (obs, var, dense), (obs_turned, var_turned, dense_turned) = by_gene(ran), by_gene(turned)
     pd.testing.assert_frame_equal(obs, obs_turned)
     pd.testing.assert_frame_equal(var, var_turned)
     assert (dense == dense_turned).all()
+
+
+@pytest.mark.xfail(strict=True, reason="an id no table knows is called like its first feature")
+def test_p3_what_a_gene_is_called_does_not_depend_on_the_order_of_its_features():
+    """Two features of one unknown id: its symbol, and whether it is mitochondrial."""
+    ids = {"gene_ids": ["ENSG00000999999", "ENSG00000999999"]}
+    found, turned = (
+        build_genes([pd.DataFrame(ids, index=names)], species="other").var
+        for names in (["CD4", "MT-ND1"], ["MT-ND1", "CD4"])
+    )
+    pd.testing.assert_frame_equal(found, turned)
