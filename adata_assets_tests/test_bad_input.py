@@ -146,7 +146,7 @@ def test_cells_that_cannot_be_used_are_named(published, spoil, words):
         ),
         ({"keys": {"group": "patient"}}, ("keys.group names", "'patient'", "donor_id")),
         ({"keys": {"totals": "score"}}, ("keys.totals", "'score'", "row ", "positive integers")),
-        ({"qc": {"min_genes": 10**6}}, ("no cells are left of 60", "min_genes", "loosen qc")),
+        ({"qc": {"min_genes": 10**6}}, ("no cells are left of 60", "min_genes", "under qc")),
         ({"splits": {"split_by": "group"}, "keys": {"group": "tissue"}}, ("1 ", "split_by")),
     ],
     ids=["caption", "group", "totals", "qc", "too_few_groups"],

@@ -161,9 +161,12 @@ def _total_counts(raw: RawCells, first: FirstPass, totals: np.ndarray | None) ->
 def _split(obs: pd.DataFrame, spec: DatasetSpec, split_by: str) -> pd.Series:
     survivors = obs[obs["removed_rule"].isna()]
     if survivors.empty:
+        counts = obs["removed_rule"].value_counts()
+        reasons = ", ".join(f"{rule} {n:,}" for rule, n in counts.items())
         raise InputError(
-            f"no cells are left of {len(obs)}: removed by "
-            f"{obs['removed_rule'].value_counts().to_dict()}; loosen qc, or see on_missing_caption"
+            f"no cells are left of {len(obs):,} ({reasons}). Loosen the rules under qc; for cells "
+            "without a caption set on_missing_caption to from_obs or format to single; a subset "
+            "may be too small"
         )
     fractions = spec.splits.fractions
     if split_by == "group":

@@ -227,7 +227,7 @@ def test_cells_without_any_obs_column_make_rows_of_their_own(tmp_path):
     assert annotated.obs["keep"].all()
     assert annotated.obs["caption"].isna().all()
     assert (annotated.obs["known_facts"] == "{}").all()
-    words = ("no cells are left of 60", "'no_caption': 60", "on_missing_caption")
+    words = ("no cells are left of 60", "no_caption 60", "on_missing_caption")
     refuse(tmp_path, adata, *words, format="multiplets")
 
 

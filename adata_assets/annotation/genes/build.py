@@ -174,7 +174,11 @@ def _part_by_class(features: pd.DataFrame) -> pd.Series:
 def _unite(features: pd.DataFrame, gene_index: np.ndarray, *, n_sources: int) -> pd.DataFrame:
     """Return ``VarSchema``: one row per value of ``gene_index``, in its order."""
     rank = features["mapped_by"].map({name: i for i, name in enumerate(MAPPED_BY)})
-    by_gene = features.assign(rank=rank.astype(int)).groupby(gene_index, sort=True)
+    # What a gene is called must not depend on the order of the features that share its id.
+    ordered = features.assign(rank=rank.astype(int), gene=gene_index).sort_values(
+        ["source", "rank", "symbol"], kind="stable"
+    )
+    by_gene = ordered.groupby("gene", sort=True)
     # first() takes the first value that is not null.
     first = by_gene[["gene_id", "symbol", "biotype", "feature_class", "id_status"]].first()
     var = pd.DataFrame(
