@@ -5,7 +5,7 @@ Belongs here: the order of the steps and the tables that come out. Each step is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,14 +101,7 @@ def annotate(
         _remove(obs, find_without_negative(obs))
     obs["keep"] = obs["removed_rule"].isna()
     obs["position"] = order_cells(obs["split"], obs["group"] if split_by == "group" else None)
-    words = word_captions(
-        stated,
-        sample_idx=obs["sample_idx"],
-        split=obs["split"],
-        rules=spec.captions,
-        seed=spec.seed,
-        assay=known.get("assay"),
-    )
+    words = _word(stated, obs, spec, known.get("assay"))
     facts = _facts(raw, first, spec, obs, split_by=split_by)
     facts |= {"keys": keys, "is_gene_subset": is_gene_subset, **learnt.facts}
     return AnnotatedObs(
@@ -120,12 +113,7 @@ def annotate(
         genes=first.genes,
         gene_report=report_genes(first.genes, first.metrics.feature_counts),
         facts=facts,
-        warnings=(
-            *(text for report in first.reports for text in report["warnings"]),
-            *_warn_of_losses(obs),
-            *_warn_of_conflicts(cleaning),
-            *learnt.warnings,
-        ),
+        warnings=(*_warn(first, obs, cleaning), *learnt.warnings),
     )
 
 
@@ -183,6 +171,19 @@ def _remove(obs: pd.DataFrame, removals: pd.DataFrame) -> None:
     obs.loc[gone, "split"] = None
 
 
+def _word(
+    stated: pd.DataFrame, obs: pd.DataFrame, spec: DatasetSpec, assay: pd.Series | None
+) -> pd.DataFrame:
+    return word_captions(
+        stated,
+        sample_idx=obs["sample_idx"],
+        split=obs["split"],
+        rules=spec.captions,
+        seed=spec.seed,
+        assay=assay,
+    )
+
+
 def _facts(
     raw: RawCells, first: FirstPass, spec: DatasetSpec, obs: pd.DataFrame, *, split_by: str
 ) -> dict[str, Any]:
@@ -222,6 +223,13 @@ def _require_splits(obs: pd.DataFrame, spec: DatasetSpec) -> dict[str, int]:
 def _count_groups(obs: pd.DataFrame) -> dict[str, int]:
     counts = obs[obs["split"].notna()].groupby("split")["group"].nunique()
     return {name: int(counts[name]) for name in SPLITS if name in counts}
+
+
+def _warn(first: FirstPass, obs: pd.DataFrame, cleaning: Cleaning) -> Iterator[str]:
+    for report in first.reports:
+        yield from report["warnings"]
+    yield from _warn_of_losses(obs)
+    yield from _warn_of_conflicts(cleaning)
 
 
 def _warn_of_losses(obs: pd.DataFrame) -> tuple[str, ...]:
