@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,18 @@ def _own_caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.delenv(name, raising=False)
     yield
     patch.undo()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _captured_streams_stay_open() -> None:
+    """Keep absl, which scvi-tools imports, from closing the stream that pytest captures.
+
+    absl closes what it logs to when logging is configured anew, as Dagster does in every run, unless
+    it is the process's own stream or the one in use; inside click's runner another one is in use.
+    """
+    import absl.logging
+
+    absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 
 def free_port() -> int:
