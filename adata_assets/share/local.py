@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import shutil
 import uuid
-import zipfile
-from pathlib import Path, PurePosixPath
+from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar
 from urllib.parse import urlsplit
 
@@ -20,10 +19,28 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from upath import UPath
 
 from adata_assets.errors import InputError
-from adata_assets.share.contract import ShareError, ShareLink, sha256_of
-from adata_assets.share.manifest import ManifestEntry, entry_names, read_entry, write_entry
-from adata_assets.share.readback import require_ranges, require_served_bytes, without_query
-from adata_assets.share.serve import SHARE_FOLDER, is_dataset_id, running_server, suffix_of
+from adata_assets.share.contract import (
+    MissingError,
+    Progress,
+    ShareError,
+    ShareLink,
+    require_name,
+    require_shareable,
+    sha256_of,
+    silent,
+    suffix_of,
+)
+from adata_assets.share.manifest import (
+    MANIFEST_FOLDER,
+    ManifestEntry,
+    entry_names,
+    manifest_path,
+    read_entry,
+    write_entry,
+)
+from adata_assets.share.readback import read_back, without_query
+from adata_assets.share.serve import SHARE_FOLDER, is_dataset_id, running_server
+from adata_assets.share.zarr_folder import unpack_zarr
 
 DEFAULT_BASE_URL = "http://127.0.0.1:8765"
 BASE_URL_VARIABLE = "ADATA_ASSETS_BASE_URL"
@@ -90,7 +107,7 @@ class Store:
         self._root = _require_folder(root)
         self._folder = self._root / SHARE_FOLDER / dataset_id
 
-    def put(self, file: Path, name: str) -> ShareLink:
+    def put(self, file: Path, name: str, *, report: Progress = silent) -> ShareLink:
         """Link (or copy) the file into the share folder, then name it in the manifest.
 
         Raises
@@ -100,10 +117,8 @@ class Store:
         ShareError
             If the name stands for other bytes already.
         """
-        _require_name(name)
-        if not file.is_file() or file.stat().st_size == 0:
-            raise InputError(f"{file} is missing or empty: materialize chunk_files again")
-        wanted = ManifestEntry(name=name, sha256=sha256_of(file), n_bytes=file.stat().st_size)
+        sha256 = require_shareable(file, name)
+        wanted = ManifestEntry(name=name, sha256=sha256, n_bytes=file.stat().st_size)
         known = self._read_entry(name)
         if known is not None and known != wanted:
             raise ShareError(
@@ -118,9 +133,10 @@ class Store:
         # The entry comes last: killed before it, nothing is shared.
         if known is None:
             write_entry(self._folder, wanted)
-        return ShareLink(self._url(name), wanted.sha256, wanted.n_bytes, None, self.name, name)
+        report(wanted.n_bytes, wanted.n_bytes)
+        return self._link(wanted)
 
-    def probe(self, link: ShareLink) -> None:
+    def probe(self, link: ShareLink, *, whole: bool = True) -> None:
         """Read the link through the server's own handler, on a free port, without login.
 
         Needs no running server: only the part of the link before ``/<dataset_id>/`` is replaced.
@@ -138,12 +154,51 @@ class Store:
             )
         with running_server(self._root) as base_url:
             url = f"{base_url}/{self.dataset_id}/{link.remote_name}"
-            require_served_bytes(url, link)
-            require_ranges(url, link)
+            read_back(url, link, whole=whole)
+
+    def refresh(self, link: ShareLink) -> ShareLink:
+        """Return the link that the file has now, which changes with ``base_url`` only.
+
+        Raises
+        ------
+        MissingError
+            If the manifest does not name the file with these bytes, or it lies there no more.
+        """
+        known, path = self._read_entry(link.remote_name), self._folder / link.remote_name
+        is_there = known is not None and _has_size(path, known.n_bytes)
+        if known is None or known.sha256 != link.sha256 or not is_there:
+            raise MissingError(
+                f"{path} is not shared with sha256 {link.sha256[:12]}…; materialize share_links again"
+            )
+        return self._link(known)
+
+    def revoke(self, name: str) -> None:
+        """Remove the manifest's entry, then the file and the zarr folder unpacked from it."""
+        require_name(name)
+        # The entry goes first: killed after it, the file is one that nothing names.
+        manifest_path(self._folder, name).unlink(missing_ok=True)
+        (self._folder / name).unlink(missing_ok=True)
+        if suffix_of(name) == ".zarr.zip":
+            shutil.rmtree(self._folder / name.removesuffix(".zip"), ignore_errors=True)
 
     def list(self) -> list[str]:
         """Return the names that the manifest holds, sorted."""
         return entry_names(self._folder)
+
+    def list_unfinished(self) -> Sequence[str]:
+        """Return what lies in the folder and no entry names."""
+        if not self._folder.is_dir():
+            return []
+        named = set(self.list())
+        known = named | {name.removesuffix(".zip") for name in named} | {MANIFEST_FOLDER}
+        return sorted(path.name for path in self._folder.iterdir() if path.name not in known)
+
+    def discard_unfinished(self, upload: str) -> None:
+        """Remove a file or folder that no entry names."""
+        if upload not in self.list_unfinished():
+            return
+        path = self._folder / upload
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
     def adata_url(self, file: Path, link: ShareLink) -> str:
         """Return the link's url; with ``local_zarr`` the path of the unpacked folder."""
@@ -169,14 +224,12 @@ class Store:
                 "and a name that ends in .zarr.zip"
             )
         target = self._folder / name.removesuffix(".zip")
-        with zipfile.ZipFile(file) as archive:
-            sizes = _member_sizes(archive, file)
-            if not target.exists():
-                _unpack(archive, target)
-        other = [m for m, size in sizes.items() if not _has_size(target / m, size)]
-        if other:
-            raise ShareError(f"{target} is not {name}: {other[0]} differs; delete the folder")
+        unpack_zarr(file, target)
         return str(target)
+
+    def _link(self, entry: ManifestEntry) -> ShareLink:
+        url = self._url(entry.name)
+        return ShareLink(url, entry.sha256, entry.n_bytes, None, self.name, entry.name)
 
     def _url(self, name: str) -> str:
         return f"{self.settings.base_url}/{self.dataset_id}/{name}"
@@ -196,14 +249,6 @@ def _require_folder(root: UPath) -> Path:
             "in the dataset's YAML (share)"
         )
     return Path(root.path).resolve()
-
-
-def _require_name(name: str) -> None:
-    if suffix_of(name) is None:
-        raise InputError(
-            f"{name!r} cannot be the name of a shared file: expected letters, digits, '.', '_', "
-            "'-' and the suffix .h5ad or .zarr.zip (see remote_name)"
-        )
 
 
 def _holds(target: Path, file: Path, wanted: ManifestEntry) -> bool:
@@ -237,25 +282,6 @@ def _fsync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _member_sizes(archive: zipfile.ZipFile, file: Path) -> dict[str, int]:
-    members = [info for info in archive.infolist() if not info.is_dir()]
-    for info in members:
-        path = PurePosixPath(info.filename)
-        if path.is_absolute() or ".." in path.parts or re.search(r"[\\:]", info.filename):
-            raise ShareError(f"{file} has a member outside its root: {info.filename!r}")
-    return {info.filename: info.file_size for info in members}
-
-
-def _unpack(archive: zipfile.ZipFile, target: Path) -> None:
-    temporary = target.with_name(f".{uuid.uuid4().hex}.tmp")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        archive.extractall(temporary)
-        os.rename(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _has_size(path: Path, size: int) -> bool:

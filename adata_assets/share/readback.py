@@ -13,7 +13,8 @@ from urllib.parse import urlsplit, urlunsplit
 import requests
 from requests.utils import get_environ_proxies
 
-from adata_assets.share.contract import ShareError, ShareLink
+from adata_assets.share.contract import DamagedError, ShareError, ShareLink, TransientError
+from adata_assets.share.retry import TRANSIENT_STATUSES, read_retry_after, with_retries
 
 _TIMEOUT_S = (10, 60)
 _BLOCK_BYTES = 1 << 20
@@ -32,14 +33,42 @@ def without_query(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def require_served_bytes(url: str, link: ShareLink) -> None:
-    """Stream the URL without login and require the link's size and sha256.
+def read_back(url: str, link: ShareLink, *, whole: bool = True) -> None:
+    """Require that the URL serves the link's bytes, asking again what is worth it.
+
+    Other bytes are asked for once more: a bit that flipped on the way is no damage in the store.
+
+    Parameters
+    ----------
+    whole
+        All bytes; without it the first ones and the size.
 
     Raises
     ------
+    DamagedError
+        If other bytes were served twice.
     ShareError
-        On any status but 200, another size or other bytes (an HTML page with status 200 is other
-        bytes), and when nothing answers.
+        If nothing is served.
+    """
+    if whole:
+        try:
+            with_retries(lambda: require_served_bytes(url, link))
+        except DamagedError:
+            with_retries(lambda: require_served_bytes(url, link))
+    with_retries(lambda: require_ranges(url, link))
+
+
+def require_served_bytes(url: str, link: ShareLink) -> None:
+    """Stream the URL once, without login, and require the link's size and sha256.
+
+    Raises
+    ------
+    DamagedError
+        On another size or other bytes (an HTML page with status 200 is other bytes).
+    TransientError
+        When nothing answers, the answer is cut or the server is in trouble.
+    ShareError
+        On any other status but 200.
     """
     digest, n_bytes, start = hashlib.sha256(), 0, b""
     try:
@@ -48,7 +77,7 @@ def require_served_bytes(url: str, link: ShareLink) -> None:
             session.get(url, stream=True, timeout=_TIMEOUT_S) as response,
         ):
             if response.status_code != 200:
-                raise _failure(link, url, f"status {response.status_code} instead of 200")
+                raise _refusal(link, url, response, "instead of 200")
             for block in response.iter_content(_BLOCK_BYTES):
                 digest.update(block)
                 n_bytes += len(block)
@@ -57,17 +86,16 @@ def require_served_bytes(url: str, link: ShareLink) -> None:
                 if n_bytes > link.n_bytes:
                     break
     except requests.RequestException as error:
-        raise _failure(link, url, f"no complete answer ({type(error).__name__})") from error
+        found = f"no complete answer ({type(error).__name__})"
+        raise TransientError(_tell(link, url, found)) from error
     what = "an HTML page" if start.lstrip()[:1] == b"<" else "the answer"
     if n_bytes != link.n_bytes:
         more = "more than " if n_bytes > link.n_bytes else ""
-        found = f"{more}{min(n_bytes, link.n_bytes)} bytes"
-        raise _failure(link, url, f"status 200, {what} has {found} instead of {link.n_bytes}")
+        found = f"status 200, {what} has {more}{min(n_bytes, link.n_bytes)} bytes"
+        raise DamagedError(_tell(link, url, f"{found} instead of {link.n_bytes}"))
     if digest.hexdigest() != link.sha256:
-        found = digest.hexdigest()[:12]
-        raise _failure(
-            link, url, f"status 200, {what} has sha256 {found}…, not {link.sha256[:12]}…"
-        )
+        found = f"status 200, {what} has sha256 {digest.hexdigest()[:12]}…"
+        raise DamagedError(_tell(link, url, f"{found}, not {link.sha256[:12]}…"))
 
 
 def require_ranges(url: str, link: ShareLink) -> None:
@@ -75,8 +103,12 @@ def require_ranges(url: str, link: ShareLink) -> None:
 
     Raises
     ------
+    DamagedError
+        If the size is another.
+    TransientError
+        When nothing answers or the server is in trouble.
     ShareError
-        If the server ignores the range.
+        If the server ignores the range, or refuses.
     """
     last = min(7, link.n_bytes - 1)
     headers = {"Range": f"bytes=0-{last}"}
@@ -86,11 +118,15 @@ def require_ranges(url: str, link: ShareLink) -> None:
             session.get(url, headers=headers, stream=True, timeout=_TIMEOUT_S) as response,
         ):
             found = response.headers.get("Content-Range", "")
-            if response.status_code != 206 or found != f"bytes 0-{last}/{link.n_bytes}":
-                status = f"status {response.status_code}, Content-Range {found!r}"
-                raise _failure(link, url, f"a ranged GET was answered with {status} instead of 206")
+            if response.status_code != 206:
+                raise _refusal(link, url, response, "to a ranged GET instead of 206")
+            if found != f"bytes 0-{last}/{link.n_bytes}":
+                raise DamagedError(
+                    _tell(link, url, f"a range is {found!r} of a file of {link.n_bytes} bytes")
+                )
     except requests.RequestException as error:
-        raise _failure(link, url, f"no answer to a range ({type(error).__name__})") from error
+        found = f"no answer to a range ({type(error).__name__})"
+        raise TransientError(_tell(link, url, found)) from error
 
 
 def _open_session(url: str) -> requests.Session:
@@ -103,8 +139,16 @@ def _open_session(url: str) -> requests.Session:
     return session
 
 
-def _failure(link: ShareLink, url: str, found: str) -> ShareError:
-    return ShareError(
+def _refusal(link: ShareLink, url: str, response: requests.Response, instead: str) -> ShareError:
+    message = _tell(link, url, f"status {response.status_code} {instead}")
+    if response.status_code not in TRANSIENT_STATUSES:
+        return ShareError(message)
+    retry_after_s = read_retry_after(response.headers.get("Retry-After"))
+    return TransientError(message, retry_after_s=retry_after_s)
+
+
+def _tell(link: ShareLink, url: str, found: str) -> str:
+    return (
         f"{link.remote_name} in share store {link.store!r} cannot be read back from "
         f"{without_query(url)}: {found}; materialize share_links of this chunk again, and look "
         "into the store when that does not help"

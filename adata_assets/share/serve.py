@@ -21,30 +21,18 @@ from starlette.responses import FileResponse, JSONResponse
 from starlette.routing import Route
 
 from adata_assets.errors import InputError
+from adata_assets.share.contract import suffix_of
 from adata_assets.share.manifest import manifest_path, read_entry
 
 SHARE_FOLDER = "share"
 MEDIA_TYPES = {".h5ad": "application/x-hdf5", ".zarr.zip": "application/zip"}
 _DATASET_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(?P<suffix>\.h5ad|\.zarr\.zip)")
 _STOP_TIMEOUT_S = 10
 
 
 def is_dataset_id(text: str) -> bool:
     """Tell whether the text can be the first part of an address of this server."""
     return _DATASET_ID.fullmatch(text) is not None
-
-
-def suffix_of(name: str) -> str | None:
-    """Return the suffix of a valid name of a shared file, or None for any other name.
-
-    Examples
-    --------
-    >>> suffix_of("0001-of-0002-0123456789abcdef.zarr.zip"), suffix_of("../secret.h5ad")
-    ('.zarr.zip', None)
-    """
-    match = _NAME.fullmatch(name)
-    return match["suffix"] if match else None
 
 
 def build_app(root: Path) -> Starlette:

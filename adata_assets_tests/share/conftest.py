@@ -1,13 +1,17 @@
-"""A store of each kind, opened on temporary folders: one fixture ``<name>_store`` per store."""
+"""Stores of each kind on places of their own: one fixture ``open_<name>_store`` per store.
+
+It opens the store of a dataset. Pauses between tries are left out in all tests of this folder.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from upath import UPath
 
-from adata_assets.share import open_share_store
+from adata_assets.share import open_share_store, retry
 from adata_assets.share.contract import ShareStore
 
 BASE_URL = "http://127.0.0.1:8765"
@@ -29,7 +33,27 @@ def chunk_file(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Pauses that were asked for, in seconds; nothing waits."""
+    asked: list[float] = []
+    monkeypatch.setattr(retry, "_sleep", asked.append)
+    return asked
+
+
 @pytest.fixture
-def local_store(root: Path) -> ShareStore:
+def open_local_store(root: Path) -> Callable[[str], ShareStore]:
+    """Local stores over one storage root."""
+
+    def open_it(dataset_id: str) -> ShareStore:
+        return open_share_store(
+            "local", {"base_url": BASE_URL}, root=UPath(root), dataset_id=dataset_id
+        )
+
+    return open_it
+
+
+@pytest.fixture
+def local_store(open_local_store: Callable[[str], ShareStore]) -> ShareStore:
     """The local store of the dataset ``demo``."""
-    return open_share_store("local", {"base_url": BASE_URL}, root=UPath(root), dataset_id="demo")
+    return open_local_store("demo")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import pytest
 
 from adata_assets.errors import InputError
 from adata_assets.share import share_store_names
 from adata_assets.share.contract import (
+    DamagedError,
+    MissingError,
     ShareError,
     ShareStore,
     remote_name,
@@ -19,9 +23,16 @@ from adata_assets.share.contract import (
 
 
 @pytest.fixture(params=share_store_names())
-def store(request: pytest.FixtureRequest) -> ShareStore:
-    """Each store in turn; a store without a fixture ``<name>_store`` is an error here."""
-    return cast("ShareStore", request.getfixturevalue(f"{request.param}_store"))
+def open_store(request: pytest.FixtureRequest) -> Callable[[str], ShareStore]:
+    """Each store in turn, by dataset; a store without a fixture ``open_<name>_store`` is an error."""
+    found = request.getfixturevalue(f"open_{request.param}_store")
+    return cast("Callable[[str], ShareStore]", found)
+
+
+@pytest.fixture
+def store(open_store: Callable[[str], ShareStore]) -> ShareStore:
+    """The store of the dataset ``demo``."""
+    return open_store("demo")
 
 
 def _name(file: Path) -> str:
@@ -34,7 +45,7 @@ def test_put_then_probe_reads_the_bytes_back(store: ShareStore, chunk_file: Path
     store.probe(link)
     assert (link.sha256, link.n_bytes) == (sha256_of(chunk_file), chunk_file.stat().st_size)
     assert (link.store, link.remote_name) == (store.name, _name(chunk_file))
-    assert link.url.endswith(".h5ad")
+    assert urlsplit(link.url).path.endswith(".h5ad")
     assert store.list() == [_name(chunk_file)]
 
 
@@ -61,8 +72,72 @@ def test_probe_refuses_a_link_that_serves_other_bytes(
     store: ShareStore, chunk_file: Path, change: dict[str, Any]
 ) -> None:
     link = dataclasses.replace(store.put(chunk_file, _name(chunk_file)), **change)
+    with pytest.raises(DamagedError, match="cannot be read back"):
+        store.probe(link)
+
+
+def test_a_look_reads_the_size_and_not_the_bytes(store: ShareStore, chunk_file: Path) -> None:
+    link = store.put(chunk_file, _name(chunk_file))
+    store.probe(dataclasses.replace(link, sha256="0" * 64), whole=False)
+    with pytest.raises(ShareError, match="cannot be read back"):
+        store.probe(dataclasses.replace(link, n_bytes=link.n_bytes + 1), whole=False)
+
+
+def test_putting_reports_all_bytes(store: ShareStore, chunk_file: Path) -> None:
+    told: list[tuple[int, int]] = []
+    link = store.put(chunk_file, _name(chunk_file), report=lambda *sent: told.append(sent))
+    assert told == sorted(told)
+    assert told[-1] == (link.n_bytes, link.n_bytes)
+
+
+def test_refresh_makes_the_link_anew_without_the_file(store: ShareStore, chunk_file: Path) -> None:
+    link = store.put(chunk_file, _name(chunk_file))
+    chunk_file.unlink()
+    fresh = store.refresh(link)
+    store.probe(fresh)
+    assert fresh.url.partition("?")[0] == link.url.partition("?")[0]
+    assert (fresh.expires_at is None) == (link.expires_at is None)
+    assert fresh.expires_at is None or fresh.expires_at >= link.expires_at
+    assert store.list() == [link.remote_name]
+
+
+def test_refresh_refuses_what_the_store_does_not_hold(store: ShareStore, chunk_file: Path) -> None:
+    link = store.put(chunk_file, _name(chunk_file))
+    with pytest.raises(MissingError, match=link.remote_name):
+        store.refresh(dataclasses.replace(link, sha256="0" * 64))
+    store.revoke(link.remote_name)
+    with pytest.raises(MissingError, match=link.remote_name):
+        store.refresh(link)
+
+
+def test_what_is_revoked_is_gone_and_can_be_put_again(store: ShareStore, chunk_file: Path) -> None:
+    link = store.put(chunk_file, _name(chunk_file))
+    store.revoke(link.remote_name)
+    assert store.list() == []
     with pytest.raises(ShareError, match="cannot be read back"):
         store.probe(link)
+    store.revoke(link.remote_name)
+    again = store.put(chunk_file, _name(chunk_file))
+    store.probe(again)
+    assert store.list() == [link.remote_name]
+
+
+def test_nothing_is_left_unfinished(store: ShareStore, chunk_file: Path) -> None:
+    store.probe(store.put(chunk_file, _name(chunk_file)))
+    assert list(store.list_unfinished()) == []
+    store.discard_unfinished("0001-of-0002")
+    assert store.list() == [_name(chunk_file)]
+
+
+def test_two_datasets_do_not_see_each_other(
+    open_store: Callable[[str], ShareStore], chunk_file: Path
+) -> None:
+    """The same bytes under the same name are two files, one per dataset."""
+    one, other = open_store("demo"), open_store("other")
+    link = one.put(chunk_file, _name(chunk_file))
+    assert other.list() == []
+    other.revoke(link.remote_name)
+    one.probe(link)
 
 
 def test_probe_refuses_a_link_of_another_place(store: ShareStore, chunk_file: Path) -> None:
