@@ -28,6 +28,8 @@ from adata_assets.schemas.scorecard import ScorecardSchema
 from adata_assets.spec import DatasetSpec
 from adata_assets.storage import Storage
 
+ANSWERS = "links_answer"
+
 
 def column_schema(schema: Schema) -> dg.TableSchema:
     """Return the columns of a schema with their descriptions, as the UI shows them."""
@@ -86,6 +88,8 @@ def build_checks(
         _content_check(spec, "share_links", "links_not_expired", _check_expiry, chunks),
         _content_check(spec, "hf_splits", "rows", _check_rows),
         _content_check(spec, "hf_splits", "promises", _check_promises),
+        # What others did to a store afterwards is no fault of the rows.
+        _content_check(spec, "hf_splits", ANSWERS, _check_answers, blocking=False),
     ]
     for embedder in spec.embedders:
         stage = f"embeddings/{embedder.name}"
@@ -127,13 +131,15 @@ def _content_check(
     name: str,
     check: Check,
     partitions_def: dg.PartitionsDefinition | None = None,
+    *,
+    blocking: bool = True,
 ) -> dg.AssetChecksDefinition:
     key = dg.AssetKey([spec.dataset_id, *stage.split("/")])
 
     @dg.asset_check(
         asset=key,
         name=name,
-        blocking=True,
+        blocking=blocking,
         partitions_def=partitions_def,
         description=(check.__doc__ or "The stored table satisfies its schema.").split("\n")[0],
     )
@@ -212,10 +218,19 @@ def _check_chunk_files(spec: DatasetSpec, store: Storage, artefact: Artefact) ->
 
 
 def _check_expiry(spec: DatasetSpec, store: Storage, artefact: Artefact) -> Findings:
-    """No link has expired."""
-    from adata_assets.promises import find_expired_links
+    """No link has expired; a warning for those that are about to."""
+    from adata_assets.promises import find_ending_links, find_expired_links
 
-    return Findings(*find_expired_links(artefact))
+    breaches, n_checked = find_expired_links(artefact)
+    ending = find_ending_links(artefact, spec.share.refresh_before_s)
+    return Findings(breaches, n_checked, () if breaches else ending)
+
+
+def _check_answers(spec: DatasetSpec, store: Storage, artefact: Artefact) -> Findings:
+    """A sample of the published links, another one every day, still answers with files of the right size."""
+    from adata_assets.share.sampling import find_dead_links
+
+    return Findings(*find_dead_links(spec, store, artefact))
 
 
 def _check_rows(spec: DatasetSpec, store: Storage, artefact: Artefact) -> Findings:

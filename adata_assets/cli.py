@@ -29,6 +29,14 @@ def _tell_input_errors(command: Callable[..., None]) -> Callable[..., None]:
         except InputError as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(EXIT_INPUT)
+        except RuntimeError as error:
+            # Imported now: the command's help is to come at once.
+            from adata_assets.share.contract import ShareError
+
+            if not isinstance(error, ShareError):
+                raise
+            click.echo(f"failed: {error}", err=True)
+            sys.exit(EXIT_FAILED)
 
     return told
 
@@ -61,8 +69,10 @@ def main() -> None:
 @_tell_input_errors
 def materialize(dataset_id: str, jobs: int, forced: str | None) -> None:
     """Bring a dataset up to date: run what is missing, failed or stale, and nothing else."""
+    from adata_assets.runs import show_progress
     from adata_assets.workplace import Workplace
 
+    show_progress()
     with Workplace.open(dataset_id, say=click.echo) as workplace:
         outcomes = workplace.materialize(n_jobs=jobs, forced=forced)
         errors = [error for outcome in outcomes for error in outcome.errors]
@@ -91,6 +101,25 @@ def plan(dataset_id: str) -> None:
     with Workplace.open(dataset_id, say=click.echo) as workplace:
         for line in workplace.describe_plan():
             click.echo(line)
+
+
+@main.command()
+@click.argument("dataset_id")
+@click.option("--delete", is_flag=True, help="Remove what is listed.")
+@_tell_input_errors
+def gc(dataset_id: str, delete: bool) -> None:
+    """List what nothing names any more: shared files, unfinished uploads, stored old chunks.
+
+    Nothing is removed without --delete. What the current splits or a release name stays.
+    """
+    from adata_assets.workplace import Workplace
+
+    with Workplace.open(dataset_id, say=click.echo) as workplace:
+        lines = list(workplace.collect_leftovers(delete=delete))
+        for line in lines:
+            click.echo(f"{'removed' if delete else 'would remove'} {line}")
+        if not lines:
+            click.echo(f"{dataset_id}: nothing is left over.")
 
 
 @main.command()

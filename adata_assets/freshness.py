@@ -18,6 +18,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from adata_assets.artefact import Artefact, name_of
 from adata_assets.assets.source import DATA_VERSION_TAG, FOLDER, SPEC
 from adata_assets.assets.source import STAGE as SOURCE
+from adata_assets.expiry import ends_within
 from adata_assets.sources.contract import Source
 from adata_assets.sources.opening import open_sources
 from adata_assets.sources.pinning import find_change, look_at_sources
@@ -143,8 +144,9 @@ class DatasetGraph:
         return found
 
     def check_keys(self, stage: str) -> list[dg.AssetCheckKey]:
-        """Return the keys of a stage's checks."""
-        return sorted(self._asset_graph.get(self.key_of(stage)).check_keys)
+        """Return the keys of a stage's blocking checks."""
+        keys = self._asset_graph.get(self.key_of(stage)).check_keys
+        return sorted(key for key in keys if self._asset_graph.get_check_spec(key).blocking)
 
 
 def find_stale(
@@ -166,6 +168,8 @@ def find_stale(
         reason = _judge(graph, node, artefacts)
         if node.stage == "raw_h5ad" and reason is None and artefact is not None:
             reason = _judge_source(graph, artefact)
+        if node.stage == "share_links" and reason is None and artefact is not None:
+            reason = _judge_links(graph, artefact)
         if reason is None and artefact is not None:
             if recorded[node.stage].get(node.partition_key) != artefact.data_version:
                 reason = "not recorded in this Dagster instance"
@@ -210,6 +214,12 @@ def _judge(
 def _judge_source(graph: DatasetGraph, raw: Artefact) -> str | None:
     change = find_change(look_at_sources(graph.sources, raw), raw)
     return None if change is None else f"stale: the source changed ({change})"
+
+
+def _judge_links(graph: DatasetGraph, share_links: Artefact) -> str | None:
+    end = share_links.metadata["expires_at"]
+    soon = ends_within(end, graph.spec.share.refresh_before_s)
+    return f"stale: its links end at {end}" if soon else None
 
 
 def _recorded_versions(

@@ -6,8 +6,6 @@ the matter of ``checks``.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,6 +16,7 @@ from adata_assets.annotation.captions.known import known_of
 from adata_assets.annotation.order import COUNTS
 from adata_assets.annotation.store import OBS, SOURCE_OBS, read_arrow_in_order, read_in_order
 from adata_assets.artefact import Artefact
+from adata_assets.expiry import ends_within
 from adata_assets.matrix.counts import open_counts
 from adata_assets.schemas.slots import ChunkSlots
 from adata_assets.spec import DatasetSpec
@@ -106,13 +105,21 @@ def find_chunk_breaches(spec: DatasetSpec, annotated: Artefact, chunk_files: Art
 
 
 def find_expired_links(share_links: Artefact) -> Breaches:
-    """Compare the earliest end of the links with now."""
+    """Compare the ends of the links with now."""
+    return _find_ending(share_links, 0, "expired")
+
+
+def find_ending_links(share_links: Artefact, refresh_before_s: int) -> list[str]:
+    """Name the links that are to be made anew."""
+    return _find_ending(share_links, refresh_before_s, "is to be made anew, it ends")[0]
+
+
+def _find_ending(share_links: Artefact, seconds: int, what: str) -> Breaches:
     table = read_table(share_links.local("share_links.parquet"))
-    now = datetime.now(UTC)
     return [
-        f"{row.kind} expired at {row.expires_at}; materialize share_links again"
+        f"{row.kind} {what} at {row.expires_at}; materialize share_links again"
         for row in table.itertuples()
-        if row.expires_at is not None and datetime.fromisoformat(row.expires_at) <= now
+        if ends_within(row.expires_at, seconds)
     ], len(table)
 
 

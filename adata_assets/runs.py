@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import logging
 import multiprocessing
 import re
+import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -18,6 +20,7 @@ from dataclasses import dataclass
 import dagster as dg
 from dagster._utils.error import SerializableErrorInfo
 
+from adata_assets.assets.stage import PROGRESS_LOGGER
 from adata_assets.automation import COMMAND_TAG
 from adata_assets.freshness import DatasetGraph, Node, find_stale
 from adata_assets.storage import Storage
@@ -182,6 +185,22 @@ def _worker_defs() -> dg.Definitions:
     return defs()
 
 
+class _ToStderr(logging.Handler):
+    # logging's own handler would keep the stream of the moment it was made.
+    def emit(self, record: logging.LogRecord) -> None:
+        sys.stderr.write(f"  {record.getMessage()}\n")
+
+
+def show_progress() -> None:
+    """Let what long steps say appear at the command, on stderr."""
+    logger = logging.getLogger(PROGRESS_LOGGER)
+    if not logger.handlers:
+        logger.addHandler(_ToStderr())
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+
+
 def _execute_in_worker(run: Run) -> Outcome:
+    show_progress()
     with dg.DagsterInstance.get() as instance:
         return execute(_worker_defs(), instance, run)

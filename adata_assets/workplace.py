@@ -26,6 +26,7 @@ from adata_assets.instance import (
     open_instance,
     prepare_home,
 )
+from adata_assets.retention import find_leftovers, remove_leftovers
 from adata_assets.runs import Outcome, materialize
 from adata_assets.share import require_share_store
 from adata_assets.storage import Storage
@@ -96,6 +97,15 @@ class Workplace:
         """Name what is not fresh after all, because somebody else is at work on the dataset."""
         stale = find_stale(self.graph, self.storage, self.instance)
         return [f"{self.graph.dataset_id}/{node.name}: {reason}" for node, reason in stale.items()]
+
+    def collect_leftovers(self, *, delete: bool) -> Iterator[str]:
+        """Yield what nothing names any more; remove it only when told to."""
+        if not delete:
+            yield from find_leftovers(self.graph, self.storage).lines()
+            return
+        home, name = UPath(os.environ["DAGSTER_HOME"]), lock_name(self.graph.dataset_id)
+        with locked(home, name=name, on_wait=self._say_waiting):
+            yield from remove_leftovers(self.graph, self.storage, self.instance).lines()
 
     def describe_plan(self) -> Iterator[str]:
         """Yield what would run and what there will be."""

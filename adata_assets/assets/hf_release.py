@@ -18,7 +18,7 @@ STAGE = "hf_release"
 
 def build_hf_release(spec: DatasetSpec, publish: Publish) -> dg.AssetsDefinition:
     """Build the asset that publishes the rows and the card."""
-    version = code_version("1", read_fields(spec, "publish"))
+    version = code_version("2", read_fields(spec, "publish"))
 
     @dg.asset(
         **asset_options(
@@ -32,12 +32,16 @@ def build_hf_release(spec: DatasetSpec, publish: Publish) -> dg.AssetsDefinition
         ins={"hf_splits": upstream(spec, "hf_splits")},
     )
     def hf_release(storage: StorageResource, hf_splits: Artefact) -> dg.Output[Artefact]:
+        from adata_assets.hub.open_links import require_lasting_links
         from adata_assets.hub.publish import publish_folder, write_release
 
+        end, accepted = hf_splits.metadata["expires_at"], publish.accept_expiring_links
+        require_lasting_links(end, accept_expiring=accepted)
+        store = storage.open()
+        before = store.find(spec.dataset_id, STAGE)
+        earlier = before.metadata["shared"] if before else []
         tag = f"v-{hf_splits.data_version[:16]}"
-        with storage.open().draft(
-            spec.dataset_id, STAGE, code_version=version, inputs=[hf_splits]
-        ) as draft:
+        with store.draft(spec.dataset_id, STAGE, code_version=version, inputs=[hf_splits]) as draft:
             release = publish_folder(
                 hf_splits.local_folder,
                 {name: entry["sha256"] for name, entry in hf_splits.files.items()},
@@ -48,6 +52,8 @@ def build_hf_release(spec: DatasetSpec, publish: Publish) -> dg.AssetsDefinition
                 tag=tag,
             )
             write_release(release, draft.folder)
+            # Tags keep earlier releases alive, and their rows link to files as well.
+            draft.metadata["shared"] = sorted({*earlier, *hf_splits.metadata["shared"]})
         return to_output(
             draft.committed,
             page=dg.MetadataValue.url(release.url),

@@ -35,7 +35,7 @@ READS = (
 
 def build_hf_splits(spec: DatasetSpec) -> dg.AssetsDefinition:
     """Build the asset that writes rows and card."""
-    version = code_version("1", read_fields(spec, *READS))
+    version = code_version("2", read_fields(spec, *READS))
 
     @dg.asset(
         **asset_options(

@@ -6,6 +6,7 @@ from adata_assets.artefact import Artefact
 from adata_assets.assets.stage import (
     asset_options,
     code_version,
+    tell,
     to_output,
     upstream,
 )
@@ -29,7 +30,7 @@ def build_share_links(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.
     """
     # Settings that the environment gives, such as the base url, stand in the links too.
     settings = load_share_settings(spec.share.store, spec.share.settings)
-    version = code_version("1", {"store": spec.share.store, **settings.model_dump(mode="json")})
+    version = code_version("2", {"store": spec.share.store, **settings.model_dump(mode="json")})
 
     @dg.asset(
         **asset_options(
@@ -47,7 +48,9 @@ def build_share_links(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.
     def share_links(
         context: dg.AssetExecutionContext, storage: StorageResource, chunk_files: Artefact
     ) -> dg.Output[Artefact]:
+        from adata_assets.expiry import earliest_end
         from adata_assets.share.chunk_links import share_chunk
+        from adata_assets.share.readback import without_query
         from adata_assets.tables import write_table
 
         store = storage.open()
@@ -58,10 +61,22 @@ def build_share_links(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.
             code_version=version,
             inputs=[chunk_files],
         ) as draft:
-            links = share_chunk(spec, chunk_files, root=store.root)
+            links = share_chunk(spec, chunk_files, root=store.root, say=tell(context))
             write_table(links, draft.folder / TABLE)
-            draft.metadata |= {"about": chunk_files.metadata["about"]}
-        shown = {row.kind: dg.MetadataValue.url(row.url) for row in links.itertuples()}
-        return to_output(draft.committed, n_obs=chunk_files.metadata["n_obs"], **shown)
+            draft.metadata |= {
+                "about": chunk_files.metadata["about"],
+                "expires_at": earliest_end(links["expires_at"]),
+                "shared": sorted(links["remote_name"]),
+            }
+        # A presigned link lets everybody in who sees it, and the UI is read by others.
+        shown = {
+            row.kind: dg.MetadataValue.url(without_query(row.url)) for row in links.itertuples()
+        }
+        return to_output(
+            draft.committed,
+            n_obs=chunk_files.metadata["n_obs"],
+            expires_at=draft.metadata["expires_at"] or "never",
+            **shown,
+        )
 
     return share_links

@@ -3,7 +3,8 @@
 Belongs here: how an asset looks to Dagster. What a stage does is in its own file.
 """
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -14,6 +15,8 @@ from adata_assets.spec import DatasetSpec
 
 IO_MANAGER_KEY = "artefacts"
 COLLECT = {"collect": True}
+# The command listens to it; in the UI the lines are in the run's log.
+PROGRESS_LOGGER = "adata_assets.progress"
 
 
 def key_of(spec: DatasetSpec, stage: str) -> dg.AssetKey:
@@ -68,6 +71,16 @@ def asset_options(
         "io_manager_key": IO_MANAGER_KEY,
         "automation_condition": settled() if spec.automate else None,
     }
+
+
+def tell(context: dg.AssetExecutionContext) -> Callable[[str], None]:
+    """Return what says a line in the run's log, and to whoever waits at the command."""
+
+    def say(line: str) -> None:
+        context.log.info(line)
+        logging.getLogger(PROGRESS_LOGGER).info(line)
+
+    return say
 
 
 def to_output(artefact: Artefact, **metadata: Any) -> dg.Output[Artefact]:

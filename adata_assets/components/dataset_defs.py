@@ -25,6 +25,7 @@ from adata_assets.assets.raw_h5ad import build_raw_h5ad
 from adata_assets.assets.share_links import build_share_links
 from adata_assets.assets.source import build_source
 from adata_assets.checks import build_checks
+from adata_assets.components.link_schedules import build_link_schedules
 from adata_assets.spec import DatasetSpec
 from adata_assets.splitting.chunks import count_chunks, partition_keys
 
@@ -64,4 +65,8 @@ def build_dataset_defs(
         build_hf_splits(spec),
         *([build_hf_release(spec, spec.publish)] if spec.publish else []),
     ]
-    return dg.Definitions(assets=assets, asset_checks=build_checks(spec, chunks))
+    return dg.Definitions(
+        assets=assets,
+        asset_checks=build_checks(spec, chunks),
+        schedules=build_link_schedules(spec, chunks),
+    )

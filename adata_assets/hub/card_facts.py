@@ -6,6 +6,7 @@ Belongs here: sentences and tables from facts that were measured. Does not belon
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from adata_assets.errors import InputError
@@ -57,6 +58,25 @@ def describe_embeddings(files_metadata: Sequence[Mapping[str, Any]]) -> str:
             )
     lines = [_describe_embedding(name, facts) for name, facts in read[0].items()]
     return "\n".join(lines) or "None: the files hold counts only."
+
+
+def describe_links(links_end: str | None) -> str:
+    """Return how long the links work.
+
+    Parameters
+    ----------
+    links_end
+        ISO time with zone at which the first of them ends; None: never.
+
+    Examples
+    --------
+    >>> describe_links("2026-05-02T10:30:00+00:00")
+    'The links work until 2026-05-02 10:30 UTC; later versions of the dataset carry new ones.'
+    """
+    if links_end is None:
+        return "The links have no end."
+    end = datetime.fromisoformat(links_end).astimezone(UTC)
+    return f"The links work until {end:%Y-%m-%d %H:%M} UTC; later versions of the dataset carry new ones."
 
 
 def describe_splits(

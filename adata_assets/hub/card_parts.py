@@ -9,7 +9,12 @@ from __future__ import annotations
 
 from adata_assets.hub.card import CardFrontMatter, code_blocks, placeholders, render_card
 from adata_assets.hub.card_citations import cite_methods, cite_sources, describe_source
-from adata_assets.hub.card_facts import describe_embeddings, describe_ledger, describe_splits
+from adata_assets.hub.card_facts import (
+    describe_embeddings,
+    describe_ledger,
+    describe_links,
+    describe_splits,
+)
 from adata_assets.hub.card_front_matter import front_matter, size_category
 from adata_assets.hub.card_rows import (
     describe_labels,
@@ -27,6 +32,7 @@ __all__ = [
     "describe_embeddings",
     "describe_labels",
     "describe_ledger",
+    "describe_links",
     "describe_scorecard",
     "describe_sentence_length",
     "describe_source",

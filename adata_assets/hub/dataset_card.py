@@ -23,6 +23,7 @@ def build_card(
     n_genes: Sequence[Mapping[str, Any]],
     annotated: Mapping[str, Any],
     ledger: pd.DataFrame,
+    links_end: str | None = None,
     scorecard: tuple[pd.DataFrame, Mapping[str, Any]] | None = None,
 ) -> str:
     """Return the README.md of a published folder.
@@ -42,6 +43,8 @@ def build_card(
         Facts of ``annotated_obs``: split sizes, how the cells were split.
     ledger
         ``LedgerSchema``.
+    links_end
+        When the first link ends, ISO time with zone; None: never.
     scorecard
         ``ScorecardSchema`` and the facts beside it; None: there are no embeddings.
 
@@ -72,6 +75,7 @@ def build_card(
         ),
         "example_data_formatted": parts.format_example_row(example),
         "example_share_link": example["share_link"],
+        "links_lifetime": parts.describe_links(links_end),
         "embedding_generation": parts.describe_embeddings(about),
         "scorecard_section": _describe_figures(scorecard),
         "splits_section": parts.describe_splits(

@@ -32,6 +32,26 @@ def require_open_links(shards: Sequence[Path]) -> None:
                 )
 
 
+def require_lasting_links(end: str | None, *, accept_expiring: bool) -> None:
+    """Refuse to publish links that end, unless that is accepted.
+
+    Parameters
+    ----------
+    end
+        When the first link ends, ISO time with zone; None: never.
+
+    Raises
+    ------
+    InputError
+        Says when, and the two ways out.
+    """
+    if end is not None and not accept_expiring:
+        raise InputError(
+            f"the links of the rows end at {end}: a release with them is of no use afterwards; choose "
+            "a store whose links do not end, or set publish.accept_expiring_links to true"
+        )
+
+
 def is_open_link(link: str | None) -> bool:
     """Whether a link is http(s) and its host is not this machine; nothing is looked up.
 

@@ -20,6 +20,7 @@ from adata_assets.annotation.captions.contradictions import fact_classes
 from adata_assets.annotation.ledger import LEDGER
 from adata_assets.annotation.store import OBS, read_arrow_in_order, read_facts
 from adata_assets.artefact import Artefact
+from adata_assets.expiry import earliest_end
 from adata_assets.hub.dataset_card import build_card, count_labelled
 from adata_assets.rows.formats import add_evaluator_columns, build_rows
 from adata_assets.rows.negatives import cell_keys, draw_negatives
@@ -54,6 +55,16 @@ class ReleaseInputs:
             *(self.share_links[key] for key in keys),
         ]
 
+    @property
+    def links_end(self) -> str | None:
+        """When the first link ends; None: never."""
+        return earliest_end(links.metadata["expires_at"] for links in self.share_links.values())
+
+    @property
+    def shared(self) -> list[str]:
+        """Names in the share store of all files that rows link to."""
+        return sorted({n for links in self.share_links.values() for n in links.metadata["shared"]})
+
     def chunks(self) -> list[ChunkSlice]:
         """Return the slices of the current dataset order."""
         return deal_chunks(self.annotated.metadata["split_sizes"], len(self.cell_texts))
@@ -64,7 +75,8 @@ def write_hf_splits(spec: DatasetSpec, inputs: ReleaseInputs, folder: Path) -> d
 
     Returns
     -------
-    ``n_rows`` and ``n_bytes`` per split; ``contains_label``, the sentences in which the cell type
+    ``n_rows`` and ``n_bytes`` per split; ``shared``, the names of linked files; ``expires_at``, when
+    the first link ends; ``contains_label``, the sentences in which the cell type
     stands for some train cells.
     """
     chunks = inputs.chunks()
@@ -82,6 +94,7 @@ def write_hf_splits(spec: DatasetSpec, inputs: ReleaseInputs, folder: Path) -> d
         about=[inputs.share_links[chunk.partition_key].metadata["about"] for chunk in chunks],
         n_genes=of_texts,
         annotated=inputs.annotated.metadata,
+        links_end=inputs.links_end,
         ledger=read_table(inputs.ledger.local(LEDGER)),
         scorecard=_copy_scorecard(inputs.scorecard, folder) if inputs.scorecard else None,
     )
@@ -90,6 +103,8 @@ def write_hf_splits(spec: DatasetSpec, inputs: ReleaseInputs, folder: Path) -> d
         "n_rows": {split: sum(s.n_rows for s in found) for split, found in shards.items()},
         "n_bytes": {split: sum(s.n_bytes for s in found) for split, found in shards.items()},
         "example": example,
+        "shared": inputs.shared,
+        "expires_at": inputs.links_end,
         "contains_label": [key for key, n in count_labelled(of_texts).items() if n],
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pandas as pd
@@ -9,18 +10,29 @@ from upath import UPath
 
 from adata_assets.artefact import Artefact
 from adata_assets.chunk.files import H5AD, ZARR_ZIP
+from adata_assets.expiry import require_time_left
 from adata_assets.share import open_share_store
 from adata_assets.share.contract import ShareError, remote_name
+from adata_assets.share.progress import UploadProgress
 from adata_assets.spec import DatasetSpec
 
 _FILE_OF = {"share_link": (H5AD, ".h5ad"), "adata_link": (ZARR_ZIP, ".zarr.zip")}
 
 
-def share_chunk(spec: DatasetSpec, chunk_files: Artefact, *, root: UPath) -> pd.DataFrame:
+def share_chunk(
+    spec: DatasetSpec, chunk_files: Artefact, *, root: UPath, say: Callable[[str], None]
+) -> pd.DataFrame:
     """Put both files into the store, read them back, return ``ShareLinkSchema`` rows.
+
+    Parameters
+    ----------
+    say
+        Hears how far a long upload is.
 
     Raises
     ------
+    InputError
+        If a link would end before it can be made anew.
     ShareError
         If a file is not the one that its manifest states, could not be put, or its link does not
         serve its bytes.
@@ -37,7 +49,8 @@ def share_chunk(spec: DatasetSpec, chunk_files: Artefact, *, root: UPath) -> pd.
     for kind, (file, suffix) in _FILE_OF.items():
         sha256 = chunk_files.files[file]["sha256"]
         name = remote_name(chunk_files.partition_key or "", sha256, suffix)
-        link = store.put(chunk_files.local(file), name)
+        link = store.put(chunk_files.local(file), name, report=UploadProgress(name, say))
+        require_time_left(name, link.expires_at, spec.share.refresh_before_s)
         store.probe(link)
         if kind == "adata_link":
             link = replace(link, url=store.adata_url(chunk_files.local(file), link))

@@ -130,6 +130,15 @@ class ShareSpec(Frozen):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     store: str = Field("local", description="a file in adata_assets/share")
+    refresh_before_s: int = Field(
+        86_400, ge=0, description="links that end are made anew so many seconds before"
+    )
+    refresh_schedule: str = Field(
+        "17 * * * *", description="cron of the look for links that are about to end"
+    )
+    probe_schedule: str = Field(
+        "47 4 * * *", description="cron of the look whether published links still answer"
+    )
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -152,3 +161,6 @@ class Publish(Frozen):
 
     repo_id: str = Field(pattern=r"^[\w.-]+/[\w.-]+$", description="owner/name on the Hub")
     private: bool = Field(True, description="whether the repository is private")
+    accept_expiring_links: bool = Field(
+        False, description="publish although the links end; the card says when"
+    )

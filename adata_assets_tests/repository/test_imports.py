@@ -12,7 +12,7 @@ LAYERS = (
     ("errors",),
     ("schemas",),
     ("spec",),
-    ("commit",),
+    ("commit", "expiry"),
     ("artefact",),
     ("storage", "tables"),
     ("matrix", "rows", "splitting"),
@@ -33,7 +33,7 @@ LAYERS = (
     ("definitions",),
     ("freshness",),
     ("forecast",),
-    ("instance", "runs"),
+    ("instance", "runs", "retention"),
     ("workplace",),
     ("cli",),
 )
