@@ -1,5 +1,7 @@
 """``share_links``: the two files of a chunk, put into the share store and read back."""
 
+from datetime import timedelta
+
 import dagster as dg
 
 from adata_assets.artefact import Artefact
@@ -18,6 +20,7 @@ from adata_assets.spec import DatasetSpec
 
 STAGE = "share_links"
 TABLE = "share_links.parquet"
+_SHORTEST_WINDOW = timedelta(minutes=1)
 
 
 def build_share_links(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.AssetsDefinition:
@@ -43,6 +46,7 @@ def build_share_links(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.
             partitions_def=chunks,
             dagster_type=artefact_type(TABLE, ShareLinkSchema),
         ),
+        freshness_policy=_freshness(spec, getattr(settings, "lifetime_s", None)),
         ins={"chunk_files": upstream(spec, "chunk_files")},
     )
     def share_links(
@@ -80,3 +84,14 @@ def build_share_links(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.
         )
 
     return share_links
+
+
+def _freshness(spec: DatasetSpec, lifetime_s: int | None) -> dg.FreshnessPolicy | None:
+    # The UI's own word for it; each link's own end is looked at as well. Dagster counts in minutes.
+    fail = timedelta(seconds=lifetime_s or 0)
+    warn = fail - timedelta(seconds=spec.share.refresh_before_s)
+    if warn < _SHORTEST_WINDOW:
+        return None
+    return dg.FreshnessPolicy.time_window(
+        fail_window=fail, warn_window=warn if warn < fail else None
+    )
