@@ -48,6 +48,7 @@ def build_share_links(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.
         context: dg.AssetExecutionContext, storage: StorageResource, chunk_files: Artefact
     ) -> dg.Output[Artefact]:
         from adata_assets.share.chunk_links import share_chunk
+        from adata_assets.share.readback import without_query
         from adata_assets.tables import write_table
 
         store = storage.open()
@@ -61,7 +62,10 @@ def build_share_links(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.
             links = share_chunk(spec, chunk_files, root=store.root)
             write_table(links, draft.folder / TABLE)
             draft.metadata |= {"about": chunk_files.metadata["about"]}
-        shown = {row.kind: dg.MetadataValue.url(row.url) for row in links.itertuples()}
+        shown = {
+            row.kind: dg.MetadataValue.url(without_query(str(row.url)))
+            for row in links.itertuples()
+        }
         return to_output(draft.committed, n_obs=chunk_files.metadata["n_obs"], **shown)
 
     return share_links

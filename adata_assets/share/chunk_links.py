@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 from upath import UPath
@@ -10,7 +11,13 @@ from upath import UPath
 from adata_assets.artefact import Artefact
 from adata_assets.chunk.files import H5AD, ZARR_ZIP
 from adata_assets.share import open_share_store
-from adata_assets.share.contract import ShareError, remote_name
+from adata_assets.share.contract import (
+    DamagedError,
+    ShareError,
+    ShareLink,
+    ShareStore,
+    remote_name,
+)
 from adata_assets.spec import DatasetSpec
 
 _FILE_OF = {"share_link": (H5AD, ".h5ad"), "adata_link": (ZARR_ZIP, ".zarr.zip")}
@@ -37,11 +44,22 @@ def share_chunk(spec: DatasetSpec, chunk_files: Artefact, *, root: UPath) -> pd.
     for kind, (file, suffix) in _FILE_OF.items():
         sha256 = chunk_files.files[file]["sha256"]
         name = remote_name(chunk_files.partition_key or "", sha256, suffix)
-        link = store.put(chunk_files.local(file), name)
-        store.probe(link)
+        link = _put_and_read_back(store, chunk_files.local(file), name)
         if kind == "adata_link":
             link = replace(link, url=store.adata_url(chunk_files.local(file), link))
         rows.append({"kind": kind, **vars(link), "n_obs": chunk_files.metadata["n_obs"]})
     links = pd.DataFrame(rows)
     links["expires_at"] = links["expires_at"].map(lambda at: at.isoformat() if at else None)
     return links.astype({"expires_at": object})
+
+
+def _put_and_read_back(store: ShareStore, file: Path, name: str) -> ShareLink:
+    link = store.put(file, name)
+    try:
+        store.probe(link)
+    except DamagedError:
+        # Size and stated sha256 can be right where the bytes are not, so put would keep them.
+        store.revoke(name)
+        link = store.put(file, name)
+        store.probe(link)
+    return link
