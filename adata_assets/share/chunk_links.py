@@ -44,7 +44,7 @@ def share_chunk(spec: DatasetSpec, chunk_files: Artefact, *, root: UPath) -> pd.
     for kind, (file, suffix) in _FILE_OF.items():
         sha256 = chunk_files.files[file]["sha256"]
         name = remote_name(chunk_files.partition_key or "", sha256, suffix)
-        link = _put_and_read_back(store, chunk_files.local(file), name)
+        link = put_and_read_back(store, chunk_files.local(file), name)
         if kind == "adata_link":
             link = replace(link, url=store.adata_url(chunk_files.local(file), link))
         rows.append({"kind": kind, **vars(link), "n_obs": chunk_files.metadata["n_obs"]})
@@ -53,7 +53,14 @@ def share_chunk(spec: DatasetSpec, chunk_files: Artefact, *, root: UPath) -> pd.
     return links.astype({"expires_at": object})
 
 
-def _put_and_read_back(store: ShareStore, file: Path, name: str) -> ShareLink:
+def put_and_read_back(store: ShareStore, file: Path, name: str) -> ShareLink:
+    """Put a file and read its link back; what is damaged in the store is put once more.
+
+    Raises
+    ------
+    ShareError
+        If it could not be put, or its link does not serve its bytes.
+    """
     link = store.put(file, name)
     try:
         store.probe(link)

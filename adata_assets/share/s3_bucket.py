@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from adata_assets.errors import InputError
 from adata_assets.share.contract import ShareError, TransientError
 from adata_assets.share.retry import TRANSIENT_STATUSES, read_retry_after, with_retries
 
@@ -242,6 +243,8 @@ def errors_told(place: str) -> Iterator[None]:
     )
     try:
         yield
+    except InputError:
+        raise
     except exceptions.ClientError as error:
         _raise(place, error.response)
     except on_the_way as error:
