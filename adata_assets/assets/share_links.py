@@ -46,7 +46,7 @@ def build_share_links(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.
             partitions_def=chunks,
             dagster_type=artefact_type(TABLE, ShareLinkSchema),
         ),
-        freshness_policy=_freshness(spec, getattr(settings, "lifetime_s", None)),
+        freshness_policy=_freshness(spec, getattr(settings, "link_lifetime_s", None)),
         ins={"chunk_files": upstream(spec, "chunk_files")},
     )
     def share_links(
@@ -74,7 +74,8 @@ def build_share_links(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.
             }
         # A presigned link lets everybody in who sees it, and the UI is read by others.
         shown = {
-            row.kind: dg.MetadataValue.url(without_query(row.url)) for row in links.itertuples()
+            row.kind: dg.MetadataValue.url(without_query(str(row.url)))
+            for row in links.itertuples()
         }
         return to_output(
             draft.committed,

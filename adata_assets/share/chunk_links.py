@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 from upath import UPath
@@ -12,7 +13,15 @@ from adata_assets.artefact import Artefact
 from adata_assets.chunk.files import H5AD, ZARR_ZIP
 from adata_assets.expiry import require_time_left
 from adata_assets.share import open_share_store
-from adata_assets.share.contract import ShareError, remote_name
+from adata_assets.share.contract import (
+    DamagedError,
+    Progress,
+    ShareError,
+    ShareLink,
+    ShareStore,
+    remote_name,
+    silent,
+)
 from adata_assets.share.progress import UploadProgress
 from adata_assets.spec import DatasetSpec
 
@@ -49,12 +58,34 @@ def share_chunk(
     for kind, (file, suffix) in _FILE_OF.items():
         sha256 = chunk_files.files[file]["sha256"]
         name = remote_name(chunk_files.partition_key or "", sha256, suffix)
-        link = store.put(chunk_files.local(file), name, report=UploadProgress(name, say))
+        link = put_and_read_back(
+            store, chunk_files.local(file), name, report=UploadProgress(name, say)
+        )
         require_time_left(name, link.expires_at, spec.share.refresh_before_s)
-        store.probe(link)
         if kind == "adata_link":
             link = replace(link, url=store.adata_url(chunk_files.local(file), link))
         rows.append({"kind": kind, **vars(link), "n_obs": chunk_files.metadata["n_obs"]})
     links = pd.DataFrame(rows)
     links["expires_at"] = links["expires_at"].map(lambda at: at.isoformat() if at else None)
     return links.astype({"expires_at": object})
+
+
+def put_and_read_back(
+    store: ShareStore, file: Path, name: str, *, report: Progress = silent
+) -> ShareLink:
+    """Put a file and read its link back; what is damaged in the store is put once more.
+
+    Raises
+    ------
+    ShareError
+        If it could not be put, or its link does not serve its bytes.
+    """
+    link = store.put(file, name, report=report)
+    try:
+        store.probe(link)
+    except DamagedError:
+        # Size and stated sha256 can be right where the bytes are not, so put would keep them.
+        store.revoke(name)
+        link = store.put(file, name, report=report)
+        store.probe(link)
+    return link

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, Protocol
@@ -66,7 +66,8 @@ class ShareLink:
         Name of the file in the store (see :func:`remote_name`).
     """
 
-    url: str
+    # A presigned one is not to be shown where somebody prints the link.
+    url: str = field(repr=False)
     sha256: str
     n_bytes: int
     expires_at: datetime | None

@@ -87,7 +87,8 @@ def require_served_bytes(url: str, link: ShareLink) -> None:
                     break
     except requests.RequestException as error:
         found = f"no complete answer ({type(error).__name__})"
-        raise TransientError(_tell(link, url, found)) from error
+        # The chain is cut because its text repeats the URL with its query.
+        raise TransientError(_tell(link, url, found)) from None
     what = "an HTML page" if start.lstrip()[:1] == b"<" else "the answer"
     if n_bytes != link.n_bytes:
         more = "more than " if n_bytes > link.n_bytes else ""
@@ -126,7 +127,8 @@ def require_ranges(url: str, link: ShareLink) -> None:
                 )
     except requests.RequestException as error:
         found = f"no answer to a range ({type(error).__name__})"
-        raise TransientError(_tell(link, url, found)) from error
+        # The chain is cut because its text repeats the URL with its query.
+        raise TransientError(_tell(link, url, found)) from None
 
 
 def _open_session(url: str) -> requests.Session:

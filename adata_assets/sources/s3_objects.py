@@ -1,6 +1,6 @@
 """Objects of an S3 bucket: listed, and read in ranges under their ETag.
 
-Belongs here: what boto3 is told, and what its errors mean.
+Belongs here: what is asked for, and what boto3's errors mean.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
 from adata_assets.errors import InputError
 from adata_assets.sources.contract import SourceChangedError, UnreachableError
 from adata_assets.sources.download import BLOCK_BYTES, Stream, TryAgainError
+from adata_assets.sources.s3_client import open_client, open_session
 
 # Any of these says that requests are to be signed. Without them boto3 would look for the
 # credentials of a cloud machine, which takes seconds elsewhere and opens sockets.
@@ -64,25 +64,8 @@ class Bucket:
 
     @cached_property
     def _client(self) -> Any:
-        import boto3
-        from botocore import UNSIGNED
-        from botocore.config import Config
-
         is_signed = any(os.environ.get(name) for name in _SIGNING)
-        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-        config = Config(
-            signature_version="s3v4" if is_signed else UNSIGNED,
-            # The defaults send checksums that stores other than Amazon's do not know.
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-            retries={"total_max_attempts": 1},
-            connect_timeout=10,
-            read_timeout=60,
-            proxies=_proxies(),
-        )
-        return boto3.session.Session().client(
-            "s3", region_name=region or "us-east-1", config=config
-        )
+        return open_client(open_session(), signing="s3v4" if is_signed else "none")
 
     def peek(self, key: str, n_bytes: int) -> tuple[StoredObject, bytes]:
         """Return an object's description and its first bytes.
@@ -208,9 +191,3 @@ class Bucket:
         raise UnreachableError(
             f"{self._place}: the store answers with status {status} {code}; {way_out}"
         ) from None
-
-
-def _proxies() -> dict[str, str] | None:
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
-    # An empty mapping is no proxy at all, None what the environment says.
-    return {} if urlsplit(endpoint).hostname in ("127.0.0.1", "localhost", "::1") else None

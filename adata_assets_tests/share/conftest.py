@@ -5,7 +5,8 @@ It opens the store of a dataset. Pauses between tries are left out in all tests 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,14 @@ from upath import UPath
 
 from adata_assets.share import open_share_store, retry
 from adata_assets.share.contract import ShareStore
+from adata_assets_tests.servers.radosgw import (
+    BUCKET,
+    HOW_TO_INSTALL,
+    PUBLIC_BUCKET,
+    Radosgw,
+    find_radosgw,
+    running_radosgw,
+)
 
 BASE_URL = "http://127.0.0.1:8765"
 
@@ -57,3 +66,55 @@ def open_local_store(root: Path) -> Callable[[str], ShareStore]:
 def local_store(open_local_store: Callable[[str], ShareStore]) -> ShareStore:
     """The local store of the dataset ``demo``."""
     return open_local_store("demo")
+
+
+@pytest.fixture(scope="session")
+def radosgw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Radosgw]:
+    """A running Ceph gateway; whoever has none is told at the end of the session."""
+    if not find_radosgw():
+        pytest.skip(HOW_TO_INSTALL)
+    with running_radosgw(tmp_path_factory.mktemp("radosgw")) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def s3_keys(radosgw: Radosgw, monkeypatch: pytest.MonkeyPatch) -> Radosgw:
+    """The gateway with empty buckets; its user's keys are all that AWS's chain finds."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in aws_environment(radosgw).items():
+        monkeypatch.setenv(name, value)
+    for bucket in (BUCKET, PUBLIC_BUCKET):
+        radosgw.empty(bucket)
+    return radosgw
+
+
+def aws_environment(gateway: Radosgw) -> dict[str, str]:
+    """Return the variables with which the gateway's user signs, and nobody else."""
+    return {
+        "AWS_ACCESS_KEY_ID": gateway.key_id,
+        "AWS_SECRET_ACCESS_KEY": gateway.secret,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def open_s3(endpoint_url: str, dataset_id: str = "demo", **settings: object) -> ShareStore:
+    """Return an s3 store with presigned links, or with others that the settings say."""
+    chosen = {"bucket": BUCKET, "links": "presigned", "endpoint_url": endpoint_url, **settings}
+    return open_share_store("s3", chosen, root=UPath("memory://"), dataset_id=dataset_id)
+
+
+@pytest.fixture
+def open_s3_store(s3_keys: Radosgw) -> Callable[[str], ShareStore]:
+    """S3 stores with presigned links."""
+    return lambda dataset_id: open_s3(s3_keys.url, dataset_id)
+
+
+@pytest.fixture
+def open_s3_public_store(s3_keys: Radosgw) -> Callable[[str], ShareStore]:
+    """S3 stores with public links, below a prefix."""
+    settings = {"bucket": PUBLIC_BUCKET, "links": "public", "prefix": "shared/cells"}
+    settings["base_url"] = f"{s3_keys.url}/{PUBLIC_BUCKET}"
+    return lambda dataset_id: open_s3(s3_keys.url, dataset_id, **settings)
