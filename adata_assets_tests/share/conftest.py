@@ -5,7 +5,7 @@ It opens the store of a dataset. Pauses between tries are left out in all tests 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,8 @@ from upath import UPath
 
 from adata_assets.share import open_share_store, retry
 from adata_assets.share.contract import ShareStore
+from adata_assets_tests.hub.local_hub import WRITER, LocalHub, running_hub
+from adata_assets_tests.servers.hf import client_of
 
 BASE_URL = "http://127.0.0.1:8765"
 
@@ -57,3 +59,29 @@ def open_local_store(root: Path) -> Callable[[str], ShareStore]:
 def local_store(open_local_store: Callable[[str], ShareStore]) -> ShareStore:
     """The local store of the dataset ``demo``."""
     return open_local_store("demo")
+
+
+@pytest.fixture(scope="session")
+def session_hub() -> Iterator[LocalHub]:
+    """A Hub that all tests of the hf store share."""
+    with running_hub() as running:
+        yield running
+
+
+@pytest.fixture
+def hub(session_hub: LocalHub) -> Iterator[LocalHub]:
+    """The Hub with no repository; a token with write access is in the environment."""
+    session_hub.forget()
+    with client_of(session_hub.url, WRITER):
+        yield session_hub
+
+
+@pytest.fixture
+def open_hf_store(hub: LocalHub, root: Path) -> Callable[[str], ShareStore]:
+    """Stores on the Hub, each dataset in a repository of its own."""
+
+    def open_it(dataset_id: str) -> ShareStore:
+        settings = {"repo_id": f"lab/{dataset_id}-files"}
+        return open_share_store("hf", settings, root=UPath(root), dataset_id=dataset_id)
+
+    return open_it
