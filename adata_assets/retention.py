@@ -17,7 +17,7 @@ from adata_assets.artefact import Artefact
 from adata_assets.commit import is_folder
 from adata_assets.errors import InputError
 from adata_assets.freshness import DatasetGraph, Node
-from adata_assets.share import open_share_store
+from adata_assets.share import open_dataset_store
 from adata_assets.share.contract import ShareStore
 from adata_assets.storage import MANIFEST, PUBLISHED_STAGE, Storage
 
@@ -95,10 +95,7 @@ def remove_leftovers(
 
 
 def _open_store(graph: DatasetGraph, storage: Storage) -> ShareStore:
-    share = graph.spec.share
-    return open_share_store(
-        share.store, share.settings, root=storage.root, dataset_id=graph.dataset_id
-    )
+    return open_dataset_store(graph.spec, root=storage.root)
 
 
 def _named_files(graph: DatasetGraph, storage: Storage) -> set[str]:

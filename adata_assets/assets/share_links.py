@@ -15,7 +15,7 @@ from adata_assets.assets.stage import (
 from adata_assets.checks import artefact_type, column_schema
 from adata_assets.resources import StorageResource
 from adata_assets.schemas.chunked import ShareLinkSchema
-from adata_assets.share import load_share_settings
+from adata_assets.share import load_dataset_settings
 from adata_assets.spec import DatasetSpec
 
 STAGE = "share_links"
@@ -32,7 +32,7 @@ def build_share_links(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.
         If the share store is unknown or its settings are wrong.
     """
     # Settings that the environment gives, such as the base url, stand in the links too.
-    settings = load_share_settings(spec.share.store, spec.share.settings)
+    settings = load_dataset_settings(spec)
     version = code_version("2", {"store": spec.share.store, **settings.model_dump(mode="json")})
 
     @dg.asset(

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adata_assets.errors import InputError
+from adata_assets.hub_access import TOKEN_VARIABLE, HubAnswer, hub_errors
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoFile
 
 RELEASE_FILE = "release.json"
-TOKEN_VARIABLE = "HF_TOKEN"
 MADE_BY = "adata_assets"
 _MADE_BY_THE_HUB = {".gitattributes"}
 _DATASET = "dataset"
@@ -175,31 +175,18 @@ def _read_release(text: bytes) -> dict[str, Any] | None:
 
 @contextmanager
 def told_by_hub(repo_id: str) -> Iterator[None]:
-    """Say in words of this package what the Hub answered.
-
-    The chain is cut because the client's messages repeat addresses, signed ones among them.
-    """
-    from huggingface_hub.errors import HTTPError, OfflineModeIsEnabled
-
-    try:
+    """Say in words of this package what the Hub answered."""
+    with hub_errors(lambda answer: _translate(answer, repo_id)):
         yield
-    except (HTTPError, OfflineModeIsEnabled) as error:
-        raise _translate(error, repo_id) from None
-    except RuntimeError as error:
-        # What was answered to one of several uploads comes wrapped.
-        if not isinstance(error.__cause__, HTTPError):
-            raise
-        raise _translate(error.__cause__, repo_id) from None
 
 
-def _translate(error: Exception, repo_id: str) -> InputError | PublishError:
-    response = getattr(error, "response", None)
-    if response is None:
+def _translate(answer: HubAnswer, repo_id: str) -> InputError | PublishError:
+    status, reason = answer.status, answer.reason
+    if status is None:
         return PublishError(
-            f"{repo_id}: the Hub cannot be reached ({type(error).__name__}: {error}): check the "
-            "network, HF_ENDPOINT and HF_HUB_OFFLINE, then materialize hf_release again"
+            f"{repo_id}: the Hub cannot be reached ({reason}): check the network, HF_ENDPOINT and "
+            "HF_HUB_OFFLINE, then materialize hf_release again"
         )
-    status, reason = response.status_code, getattr(error, "server_message", None) or "no reason"
     if status == 401:
         return InputError(
             f"{repo_id}: the Hub does not accept the token in {TOKEN_VARIABLE} (401, {reason}): "

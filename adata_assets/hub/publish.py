@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,12 +18,12 @@ from adata_assets.errors import InputError
 from adata_assets.hub.hub_repository import (
     MADE_BY,
     RELEASE_FILE,
-    TOKEN_VARIABLE,
     HubRepository,
     Part,
     told_by_hub,
 )
 from adata_assets.hub.open_links import require_open_links
+from adata_assets.hub_access import is_repo_id, require_token
 
 CARD = "README.md"
 
@@ -93,7 +91,7 @@ def publish_folder(
     """
     _require_bytes(folder, files)
     require_open_links([folder / name for name in sorted(files) if name.endswith(".parquet")])
-    hub = HubRepository(_require_repo_id(repo_id), _require_token())
+    hub = HubRepository(_require_repo_id(repo_id), require_token())
     parts = _list_parts(folder, files, dataset_id)
     with told_by_hub(repo_id):
         head = hub.open(private=private)
@@ -147,21 +145,9 @@ def _require_bytes(folder: Path, files: Mapping[str, str]) -> None:
 
 
 def _require_repo_id(repo_id: str) -> str:
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo_id):
+    if not is_repo_id(repo_id):
         raise InputError(f"publish.repo_id is {repo_id!r}: give owner/name of the repository")
     return repo_id
-
-
-def _require_token() -> str:
-    token = os.environ.get(TOKEN_VARIABLE, "").strip()
-    # The client would repeat a token that cannot be sent in its error.
-    if not re.fullmatch(r"[!-~]+", token):
-        what = "holds characters that no token has" if token else "is not set"
-        raise InputError(
-            f"{TOKEN_VARIABLE} {what}: put a token with write access into the environment of the "
-            "process that publishes"
-        )
-    return token
 
 
 def _list_parts(folder: Path, files: Mapping[str, str], dataset_id: str) -> dict[str, Part]:

@@ -1,7 +1,9 @@
 """Share stores: one module per store, found by its name, imported when asked for.
 
 A store's module defines `Store` (see `contract.ShareStore`) and `Settings`, a frozen pydantic
-model that refuses unknown fields. A new store is a new module; no list has to be extended.
+model that refuses unknown fields. A module whose defaults depend on the dataset also defines
+``complete_settings(spec)``, which returns its settings. A new store is a new module; no list has to
+be extended.
 """
 
 from __future__ import annotations
@@ -21,7 +23,14 @@ from adata_assets.share.contract import ShareStore
 from adata_assets.spec import DatasetSpec
 from adata_assets.storage import Storage
 
-__all__ = ["load_share_settings", "open_share_store", "require_share_store", "share_store_names"]
+__all__ = [
+    "load_dataset_settings",
+    "load_share_settings",
+    "open_dataset_store",
+    "open_share_store",
+    "require_share_store",
+    "share_store_names",
+]
 
 
 def share_store_names() -> list[str]:
@@ -84,6 +93,30 @@ def open_share_store(
     return cast("ShareStore", store)
 
 
+def load_dataset_settings(spec: DatasetSpec) -> BaseModel:
+    """Return the checked settings of a dataset's store, with what the rest of its spec implies.
+
+    Raises
+    ------
+    InputError
+        As `load_share_settings`.
+    """
+    return load_share_settings(spec.share.store, _complete_settings(spec))
+
+
+def open_dataset_store(spec: DatasetSpec, *, root: UPath) -> ShareStore:
+    """Return the store that a dataset's YAML names.
+
+    Raises
+    ------
+    InputError
+        As `open_share_store`.
+    """
+    return open_share_store(
+        spec.share.store, _complete_settings(spec), root=root, dataset_id=spec.dataset_id
+    )
+
+
 def require_share_store(spec: DatasetSpec, storage: Storage) -> None:
     """Refuse a store that cannot work with the storage root, before anything is written there.
 
@@ -92,9 +125,12 @@ def require_share_store(spec: DatasetSpec, storage: Storage) -> None:
     InputError
         As `open_share_store`.
     """
-    open_share_store(
-        spec.share.store, spec.share.settings, root=storage.root, dataset_id=spec.dataset_id
-    )
+    open_dataset_store(spec, root=storage.root)
+
+
+def _complete_settings(spec: DatasetSpec) -> dict[str, Any]:
+    complete = getattr(_load_store_module(spec.share.store), "complete_settings", None)
+    return dict(complete(spec)) if complete else spec.share.settings
 
 
 def _defines_store(source: str) -> bool:

@@ -12,7 +12,7 @@ from upath import UPath
 from adata_assets.artefact import Artefact
 from adata_assets.chunk.files import H5AD, ZARR_ZIP
 from adata_assets.expiry import require_time_left
-from adata_assets.share import open_share_store
+from adata_assets.share import open_dataset_store
 from adata_assets.share.contract import (
     DamagedError,
     Progress,
@@ -51,9 +51,7 @@ def share_chunk(
             f"{spec.dataset_id}/{chunk_files.name} cannot be shared: {'; '.join(damaged)}; run "
             f"adata-assets materialize {spec.dataset_id} --force chunk_files"
         )
-    store = open_share_store(
-        spec.share.store, spec.share.settings, root=root, dataset_id=spec.dataset_id
-    )
+    store = open_dataset_store(spec, root=root)
     rows = []
     for kind, (file, suffix) in _FILE_OF.items():
         sha256 = chunk_files.files[file]["sha256"]

@@ -31,6 +31,7 @@ __all__ = [
     "require_shareable",
     "sha256_of",
     "silent",
+    "states_bytes",
     "suffix_of",
 ]
 
@@ -220,6 +221,19 @@ def require_name(name: str) -> None:
             f"{name!r} cannot be the name of a shared file: expected letters, digits, '.', '_', "
             "'-' and the suffix .h5ad or .zarr.zip (see remote_name)"
         )
+
+
+def states_bytes(name: str, sha256: str) -> bool:
+    """Whether a name of a shared file is one of the bytes with this sha256.
+
+    Examples
+    --------
+    >>> states_bytes(remote_name("0001-of-0002", "ab" * 32, ".h5ad"), "ab" * 32)
+    True
+    >>> states_bytes("0001-of-0002-abababababababab.h5ad", "")
+    False
+    """
+    return suffix_of(name) is not None and len(sha256) == 64 and sha256[:_N_HEX] in name
 
 
 def require_shareable(file: Path, name: str) -> str:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from adata_assets.artefact import Artefact
-from adata_assets.share import open_share_store
+from adata_assets.share import open_dataset_store
 from adata_assets.share.contract import ShareError, ShareLink
 from adata_assets.spec import DatasetSpec
 from adata_assets.storage import Storage
@@ -30,9 +30,7 @@ def find_dead_links(
     published
         ``hf_splits``: its rows carry the links that are looked at.
     """
-    store = open_share_store(
-        spec.share.store, spec.share.settings, root=storage.root, dataset_id=spec.dataset_id
-    )
+    store = open_dataset_store(spec, root=storage.root)
     dead, n_looked = [], 0
     for link in _draw_links(spec, storage, published):
         n_looked += 1

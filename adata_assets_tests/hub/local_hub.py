@@ -9,8 +9,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from functools import partial
 from typing import Any
+from urllib.parse import parse_qs
 
 import uvicorn
 from starlette.applications import Starlette
@@ -33,12 +35,19 @@ class Commit:
     title: str
     files: dict[str, bytes]
 
+    def is_lfs(self, path: str) -> bool:
+        """Whether .gitattributes says so."""
+        lines = self.files.get(".gitattributes", b"").decode().splitlines()
+        patterns = [line.split()[0] for line in lines if "filter=lfs" in line]
+        return any(fnmatch(path, pattern) for pattern in patterns)
+
 
 @dataclass
 class Repo:
     """A dataset repository; the newest commit is the last."""
 
     private: bool
+    gated: str | bool = False
     commits: list[Commit] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
 
@@ -72,6 +81,8 @@ class LocalHub:
         Paths whose downloads have one more byte.
     log
         Method and path of every request.
+    cdn
+        What redirects have led to, by sha256.
     """
 
     url: str = ""
@@ -80,6 +91,13 @@ class LocalHub:
     before_commit: Callable[[Repo], Any] | None = None
     damaged: set[str] = field(default_factory=set)
     log: list[str] = field(default_factory=list)
+    cdn: dict[str, bytes] = field(default_factory=dict)
+
+    def forget(self) -> None:
+        """Hold nothing and behave well again."""
+        for held in (self.repos, self.uploads, self.damaged, self.log, self.cdn):
+            held.clear()
+        self.before_commit = None
 
     def create(self, repo_id: str, *, private: bool = True) -> Repo:
         """Make a repository with the first commit that the Hub makes itself."""
@@ -122,12 +140,13 @@ def _list_paths(files: dict[str, bytes]) -> list[str]:
     return sorted(folders | set(files))
 
 
-def _describe(path: str, content: bytes | None) -> dict[str, Any]:
+def _describe(path: str, commit: Commit) -> dict[str, Any]:
+    content = commit.files.get(path)
     if content is None:
         return {"type": "directory", "path": path, "oid": "0" * 40, "size": 0}
     oid = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
     entry = {"type": "file", "path": path, "size": len(content), "oid": oid}
-    if path.endswith(".parquet"):
+    if commit.is_lfs(path):
         # The git blob of such a file is a pointer: its id says nothing about the content.
         sha256 = hashlib.sha256(content).hexdigest()
         entry["oid"] = hashlib.sha1(sha256.encode()).hexdigest()
@@ -151,6 +170,7 @@ async def _info(hub: LocalHub, request: Request) -> Response:
     files = [{"rfilename": path} for path in commit.files]
     repo_id = "{owner}/{name}".format(**request.path_params)
     about = {"id": repo_id, "sha": commit.oid, "private": repo.private, "siblings": files}
+    about["gated"] = repo.gated
     return JSONResponse(about)
 
 
@@ -158,11 +178,11 @@ async def _preupload(hub: LocalHub, request: Request) -> Response:
     commit = hub.find(request, write=True).at(request.path_params["revision"])
     answers = []
     for file in (await request.json())["files"]:
-        is_lfs = file["path"].endswith(".parquet")
+        is_lfs = commit.is_lfs(file["path"])
         mode = {"uploadMode": "lfs" if is_lfs else "regular", "shouldIgnore": False}
         answers.append({"path": file["path"], **mode})
-        if content := commit.files.get(file["path"]):
-            entry = _describe(file["path"], content)
+        if file["path"] in commit.files:
+            entry = _describe(file["path"], commit)
             answers[-1]["oid"] = entry["lfs"]["oid"] if is_lfs else entry["oid"]
     return JSONResponse({"files": answers})
 
@@ -210,7 +230,8 @@ async def _commit(hub: LocalHub, request: Request) -> Response:
 
 
 async def _tree(hub: LocalHub, request: Request) -> Response:
-    files = hub.find(request).at(request.path_params["revision"]).files
+    commit = hub.find(request).at(request.path_params["revision"])
+    files = commit.files
     root = request.path_params.get("path", "")
     is_deep = request.query_params.get("recursive") in ("true", "True")
     found = [
@@ -221,7 +242,14 @@ async def _tree(hub: LocalHub, request: Request) -> Response:
     ]
     if not found:
         raise _refuse(404, "EntryNotFound")
-    return JSONResponse([_describe(path, files.get(path)) for path in found])
+    return JSONResponse([_describe(path, commit) for path in found])
+
+
+async def _paths_info(hub: LocalHub, request: Request) -> Response:
+    commit = hub.find(request).at(request.path_params["revision"])
+    asked = parse_qs((await request.body()).decode())["paths"]
+    known = set(_list_paths(commit.files))
+    return JSONResponse([_describe(path, commit) for path in asked if path in known])
 
 
 async def _resolve(hub: LocalHub, request: Request) -> Response:
@@ -229,10 +257,35 @@ async def _resolve(hub: LocalHub, request: Request) -> Response:
     path = request.path_params["path"]
     if path not in commit.files:
         raise _refuse(404, "EntryNotFound")
-    entry, content = _describe(path, commit.files[path]), commit.files[path]
-    etag = entry["lfs"]["oid"] if "lfs" in entry else entry["oid"]
-    headers = {"X-Repo-Commit": commit.oid, "ETag": f'"{etag}"'}
-    return Response(content + b"!" * (path in hub.damaged), headers=headers)
+    entry, content = _describe(path, commit), commit.files[path]
+    served = content + b"!" * (path in hub.damaged)
+    headers = {"X-Repo-Commit": commit.oid, "ETag": f'"{entry["oid"]}"'}
+    if "lfs" not in entry:
+        return _serve(served, request, headers)
+    oid = entry["lfs"]["oid"]
+    hub.cdn[oid] = served
+    headers |= {"X-Linked-ETag": f'"{oid}"', "X-Linked-Size": str(len(served))}
+    # Another host, as the Hub's is: clients look at what a redirect to the same one says itself.
+    host = hub.url.replace("127.0.0.1", "localhost")
+    headers["Location"] = f"{host}/cdn/{oid}?Signature=secret"
+    return Response(status_code=302, headers=headers)
+
+
+async def _download(hub: LocalHub, request: Request) -> Response:
+    oid = request.path_params["oid"]
+    hub.log.append(f"{request.method} {request.url.path}")
+    return _serve(hub.cdn[oid], request, {"ETag": f'"{oid}"'})
+
+
+def _serve(content: bytes, request: Request, headers: dict[str, str]) -> Response:
+    headers = {"Accept-Ranges": "bytes", **headers}
+    asked = request.headers.get("range")
+    if asked is None:
+        return Response(content, headers=headers)
+    first, _, last = asked.removeprefix("bytes=").partition("-")
+    start, end = int(first), min(int(last or len(content)), len(content) - 1)
+    headers["Content-Range"] = f"bytes {start}-{end}/{len(content)}"
+    return Response(content[start : end + 1], 206, headers=headers)
 
 
 async def _tag(hub: LocalHub, request: Request) -> Response:
@@ -254,6 +307,8 @@ _ROUTES = [
     ("POST", f"{_API}/commit/{{revision}}", _commit),
     ("GET", f"{_API}/tree/{{revision}}", _tree),
     ("GET", f"{_API}/tree/{{revision}}/{{path:path}}", _tree),
+    ("POST", f"{_API}/paths-info/{{revision}}", _paths_info),
+    ("GET", "/cdn/{oid}", _download),
     ("GET", "/datasets/{owner}/{name}/resolve/{revision}/{path:path}", _resolve),
     ("POST", f"{_API}/tag/{{revision}}", _tag),
 ]

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from adata_assets.embedders.contract import embedder_names, load_embedder
-from adata_assets.share import load_share_settings, share_store_names
+from adata_assets.share import load_dataset_settings, share_store_names
 from adata_assets.spec import DatasetSpec
 from adata_assets_tests.repository.source_code import ROOT
 
@@ -54,7 +54,7 @@ def test_yamls_in_pages_are_accepted(page):
         given = yaml.safe_load(body)
         if isinstance(given, dict) and given.get("type") == "adata_assets.AdataDataset":
             spec = DatasetSpec(dataset_id="example", **given["attributes"])
-            load_share_settings(spec.share.store, spec.share.settings)
+            load_dataset_settings(spec)
             assert all(load_embedder(embedder).n_dims for embedder in spec.embedders)
 
 

@@ -14,6 +14,8 @@ from upath import UPath
 
 from adata_assets.share import open_share_store, retry
 from adata_assets.share.contract import ShareStore
+from adata_assets_tests.hub.local_hub import WRITER, LocalHub, running_hub
+from adata_assets_tests.servers.hf import client_of
 from adata_assets_tests.servers.radosgw import (
     BUCKET,
     HOW_TO_INSTALL,
@@ -118,3 +120,29 @@ def open_s3_public_store(s3_keys: Radosgw) -> Callable[[str], ShareStore]:
     settings = {"bucket": PUBLIC_BUCKET, "links": "public", "prefix": "shared/cells"}
     settings["base_url"] = f"{s3_keys.url}/{PUBLIC_BUCKET}"
     return lambda dataset_id: open_s3(s3_keys.url, dataset_id, **settings)
+
+
+@pytest.fixture(scope="session")
+def session_hub() -> Iterator[LocalHub]:
+    """A Hub that all tests of the hf store share."""
+    with running_hub() as running:
+        yield running
+
+
+@pytest.fixture
+def hub(session_hub: LocalHub) -> Iterator[LocalHub]:
+    """The Hub with no repository; a token with write access is in the environment."""
+    session_hub.forget()
+    with client_of(session_hub.url, WRITER):
+        yield session_hub
+
+
+@pytest.fixture
+def open_hf_store(hub: LocalHub, root: Path) -> Callable[[str], ShareStore]:
+    """Stores on the Hub, each dataset in a repository of its own."""
+
+    def open_it(dataset_id: str) -> ShareStore:
+        settings = {"repo_id": f"lab/{dataset_id}-files"}
+        return open_share_store("hf", settings, root=UPath(root), dataset_id=dataset_id)
+
+    return open_it
