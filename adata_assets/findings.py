@@ -42,14 +42,17 @@ class Findings:
 
     def to_result(self) -> dg.AssetCheckResult:
         """Return the result that the UI shows: all breaches at once."""
-        told = [*self.breaches, *self.warnings]
-        shown = {"breaches": dg.MetadataValue.md(_list_lines(self.breaches))}
+        from adata_assets.share.readback import without_queries
+
+        told = [without_queries(line) for line in (*self.breaches, *self.warnings)]
+        n_breaches = len(self.breaches)
+        shown = {"breaches": dg.MetadataValue.md(_list_lines(told[:n_breaches]))}
         if self.warnings:
-            shown["warnings"] = dg.MetadataValue.md(_list_lines(self.warnings))
+            shown["warnings"] = dg.MetadataValue.md(_list_lines(told[n_breaches:]))
         return dg.AssetCheckResult(
             passed=not self.breaches,
             severity=_SEVERITY.WARN if told and not self.breaches else _SEVERITY.ERROR,
-            metadata={"n_checked": self.n_checked, "n_breaches": len(self.breaches), **shown},
+            metadata={"n_checked": self.n_checked, "n_breaches": n_breaches, **shown},
             description=told[0][:500] if told else "",
         )
 

@@ -14,6 +14,7 @@ import yaml
 from adata_assets.share.serve import running_server
 from adata_assets.spec import DatasetSpec
 from adata_assets_tests.datasets import Dataset
+from adata_assets_tests.servers.radosgw import HOW_TO_INSTALL, find_radosgw
 
 DEMO_YAML = Path(__file__).parents[1] / "adata_assets" / "defs" / "pbmc68k" / "defs.yaml"
 
@@ -39,6 +40,13 @@ def _captured_streams_stay_open() -> None:
     import absl.logging
 
     absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print one section when there is no server for the s3 store."""
+    if not find_radosgw():
+        terminalreporter.section("the s3 share store was NOT tested", red=True, bold=True)
+        terminalreporter.line(HOW_TO_INSTALL)
 
 
 def free_port() -> int:

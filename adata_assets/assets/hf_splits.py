@@ -63,6 +63,7 @@ def build_hf_splits(spec: DatasetSpec) -> dg.AssetsDefinition:
         **scored: Artefact,
     ) -> dg.Output[Artefact]:
         from adata_assets.hub.splits import CARD, ReleaseInputs, write_hf_splits
+        from adata_assets.share.readback import without_queries
 
         store = storage.open()
         inputs = ReleaseInputs(
@@ -75,7 +76,7 @@ def build_hf_splits(spec: DatasetSpec) -> dg.AssetsDefinition:
             done,
             n_rows=done.metadata["n_rows"],
             load=f'load_dataset("{store.root / spec.dataset_id / STAGE}")',
-            card=dg.MetadataValue.md(done.local(CARD).read_text()[:16_000]),
+            card=dg.MetadataValue.md(without_queries(done.local(CARD).read_text())[:16_000]),
         )
 
     return hf_splits

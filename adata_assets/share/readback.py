@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
@@ -18,6 +19,7 @@ from adata_assets.share.retry import TRANSIENT_STATUSES, read_retry_after, with_
 
 _TIMEOUT_S = (10, 60)
 _BLOCK_BYTES = 1 << 20
+_QUERY = re.compile(r"""(https?://[^\s?"'<>)\]]+)\?[^\s"'<>)\],]*""")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -31,6 +33,17 @@ def without_query(url: str) -> str:
     """
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def without_queries(text: str) -> str:
+    """Return the text with all its URLs without their queries, which may sign them.
+
+    Examples
+    --------
+    >>> without_queries("see https://host.org/a.h5ad?X-Amz-Signature=1, twice")
+    'see https://host.org/a.h5ad, twice'
+    """
+    return _QUERY.sub(r"\1", text)
 
 
 def read_back(url: str, link: ShareLink, *, whole: bool = True) -> None:
