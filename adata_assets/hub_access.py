@@ -6,6 +6,7 @@ Belongs here: what everybody needs who talks to the Hub. Does not belong here: w
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 from adata_assets.errors import InputError
 
 TOKEN_VARIABLE = "HF_TOKEN"
+# Where the Hub's client tells of each try, with the address that it asked.
+CLIENT_LOGGER = "huggingface_hub.utils._http"
 
 
 @dataclass(frozen=True)
@@ -75,10 +78,13 @@ def require_token() -> str:
 def hub_errors(translate: Callable[[HubAnswer], Exception]) -> Iterator[None]:
     """Raise, for what the Hub answered, the error that ``translate`` makes of it.
 
-    The chain is cut because the client's messages repeat addresses, signed ones among them.
+    The chain is cut because the client's messages repeat addresses, signed ones among them; in its
+    log they stand without their queries.
     """
     from huggingface_hub.errors import HTTPError, OfflineModeIsEnabled
 
+    # Adding it again changes nothing.
+    logging.getLogger(CLIENT_LOGGER).addFilter(_cut_queries)
     try:
         yield
     except (HTTPError, OfflineModeIsEnabled) as error:
@@ -101,3 +107,8 @@ def read_answer(error: Exception) -> HubAnswer:
         )
     reason = getattr(error, "server_message", None) or "no reason"
     return HubAnswer(response.status_code, reason, response.headers.get("Retry-After"))
+
+
+def _cut_queries(record: logging.LogRecord) -> bool:
+    record.msg, record.args = re.sub(r"\?\S+", "?…", record.getMessage()), ()
+    return True

@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
@@ -15,6 +16,9 @@ from adata_assets.share.serve import running_server
 from adata_assets.spec import DatasetSpec
 from adata_assets_tests.datasets import Dataset
 from adata_assets_tests.servers.radosgw import HOW_TO_INSTALL, find_radosgw
+
+if TYPE_CHECKING:
+    from adata_assets_tests.hub.local_hub import LocalHub
 
 DEMO_YAML = Path(__file__).parents[1] / "adata_assets" / "defs" / "pbmc68k" / "defs.yaml"
 
@@ -72,3 +76,25 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dataset]:
     with running_server(Path(os.fspath(dataset.storage.root)), port=port):
         yield dataset
     patch.undo()
+
+
+@pytest.fixture(scope="session")
+def demo_hub() -> Iterator[LocalHub]:
+    """The Hub that holds the files of ``hf_demo``."""
+    # Not at the top: the server needs `free_port`.
+    from adata_assets_tests.hub.local_hub import running_hub
+
+    with running_hub() as hub:
+        yield hub
+
+
+@pytest.fixture(scope="session")
+def hf_demo(demo: Dataset, demo_hub: LocalHub, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """The demo with its files on a Hub; the token is gone again."""
+    from adata_assets_tests.hub.local_hub import WRITER
+    from adata_assets_tests.promises.families import copy_of
+    from adata_assets_tests.servers.hf import DEMO_REPO_ID, client_of
+
+    share = {"store": "hf", "repo_id": DEMO_REPO_ID}
+    with client_of(demo_hub.url, WRITER):
+        return copy_of(demo, tmp_path_factory.mktemp("hf_demo"), share=share).succeed()

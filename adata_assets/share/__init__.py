@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Mapping
 from importlib import import_module
-from importlib.resources import files
+from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
@@ -43,9 +43,10 @@ def share_store_names() -> list[str]:
     """
     # Read, not imported: a store may need a client library that is not installed.
     return sorted(
-        entry.name.removesuffix(".py")
-        for entry in files(__name__).iterdir()
-        if entry.name.endswith(".py") and _defines_store(entry.read_text(encoding="utf-8"))
+        module.stem
+        for folder in __path__
+        for module in Path(folder).glob("*.py")
+        if _defines_store(module.read_text(encoding="utf-8"))
     )
 
 

@@ -258,15 +258,14 @@ class HubFiles:
         return HfApi(endpoint=self.endpoint, token=token)
 
     def _ask(self, ask: Callable[[], _T]) -> _T:
-        from httpx2 import InvalidURL
-
+        # What the client raises over an answer that was spoilt; a name unbound over an unknown id.
+        unreadable = (ValueError, KeyError, TypeError, RuntimeError, UnboundLocalError)
         try:
             with hub_errors(self._translate):
                 return ask()
         except ShareError:
             raise
-        except (ValueError, KeyError, TypeError, RuntimeError, InvalidURL) as error:
-            # What the client raises over an answer that it cannot read: one that was spoilt.
+        except unreadable as error:
             kind = type(error.__cause__ or error).__name__
             raise TransientError(self._tell(f"an answer cannot be read ({kind})")) from None
 

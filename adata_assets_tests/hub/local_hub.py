@@ -5,128 +5,24 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from fnmatch import fnmatch
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from adata_assets_tests.conftest import free_port
+from adata_assets_tests.hub.hub_state import READER, WRITER, Commit, LocalHub, Repo, refuse
+from adata_assets_tests.servers.asgi import running_app
 
-WRITER, READER = "hf_thewriter0123456789", "hf_thereader0123456789"
+__all__ = ["READER", "WRITER", "Commit", "LocalHub", "Repo", "running_hub"]
+
 _API = "/api/datasets/{owner}/{name}"
-
-
-@dataclass(frozen=True)
-class Commit:
-    """All files of one commit, by path."""
-
-    oid: str
-    title: str
-    files: dict[str, bytes]
-
-    def is_lfs(self, path: str) -> bool:
-        """Whether .gitattributes says so."""
-        lines = self.files.get(".gitattributes", b"").decode().splitlines()
-        patterns = [line.split()[0] for line in lines if "filter=lfs" in line]
-        return any(fnmatch(path, pattern) for pattern in patterns)
-
-
-@dataclass
-class Repo:
-    """A dataset repository; the newest commit is the last."""
-
-    private: bool
-    gated: str | bool = False
-    commits: list[Commit] = field(default_factory=list)
-    tags: dict[str, str] = field(default_factory=dict)
-
-    def add(self, title: str, files: dict[str, bytes]) -> Commit:
-        """Commit these files as the whole tree."""
-        text = f"{len(self.commits)} {title} {sorted(files)}"
-        commit = Commit(hashlib.sha1(text.encode()).hexdigest(), title, files)
-        self.commits.append(commit)
-        return commit
-
-    def at(self, revision: str) -> Commit:
-        """Return a commit by branch, tag or id."""
-        oid = self.commits[-1].oid if revision == "main" else self.tags.get(revision, revision)
-        for commit in self.commits:
-            if commit.oid == oid:
-                return commit
-        raise _refuse(404, "RevisionNotFound")
-
-
-@dataclass
-class LocalHub:
-    """What the server holds and how it misbehaves.
-
-    Attributes
-    ----------
-    uploads
-        LFS objects by sha256.
-    before_commit
-        Called with the repository before a commit is looked at.
-    damaged
-        Paths whose downloads have one more byte.
-    log
-        Method and path of every request.
-    cdn
-        What redirects have led to, by sha256.
-    """
-
-    url: str = ""
-    repos: dict[str, Repo] = field(default_factory=dict)
-    uploads: dict[str, bytes] = field(default_factory=dict)
-    before_commit: Callable[[Repo], Any] | None = None
-    damaged: set[str] = field(default_factory=set)
-    log: list[str] = field(default_factory=list)
-    cdn: dict[str, bytes] = field(default_factory=dict)
-
-    def forget(self) -> None:
-        """Hold nothing and behave well again."""
-        for held in (self.repos, self.uploads, self.damaged, self.log, self.cdn):
-            held.clear()
-        self.before_commit = None
-
-    def create(self, repo_id: str, *, private: bool = True) -> Repo:
-        """Make a repository with the first commit that the Hub makes itself."""
-        repo = self.repos[repo_id] = Repo(private)
-        repo.add("initial commit", {".gitattributes": b"*.parquet filter=lfs\n"})
-        return repo
-
-    def find(self, request: Request, *, write: bool = False) -> Repo:
-        """Return the repository of a request that may see (or write) it."""
-        token = self.require_token(request, write=write)
-        repo = self.repos.get("{owner}/{name}".format(**request.path_params))
-        if repo is None or (repo.private and token is None):
-            raise _refuse(404 if token else 401, "RepoNotFound")
-        return repo
-
-    def require_token(self, request: Request, *, write: bool = False) -> str | None:
-        """Return the token, refused if it is unknown or may not write."""
-        self.log.append(f"{request.method} {request.url.path}")
-        token = request.headers.get("authorization", "").removeprefix("Bearer ") or None
-        if token not in (None, WRITER, READER):
-            raise _refuse(401, message="Invalid credentials in Authorization header")
-        if write and token != WRITER:
-            raise _refuse(403 if token else 401, message="you lack write access")
-        return token
-
-
-def _refuse(status: int, code: str = "", message: str = "") -> HTTPException:
-    headers = {"X-Error-Code": code} if code else {}
-    return HTTPException(status, headers={**headers, "X-Error-Message": message or code})
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:
@@ -159,7 +55,7 @@ async def _create(hub: LocalHub, request: Request) -> Response:
     asked = await request.json()
     repo_id = f"{asked['organization']}/{asked['name']}"
     if repo_id in hub.repos:
-        raise _refuse(409, message="You already created this dataset repo")
+        raise refuse(409, message="You already created this dataset repo")
     hub.create(repo_id, private=asked.get("visibility") == "private")
     return JSONResponse({"url": f"{hub.url}/datasets/{repo_id}"})
 
@@ -199,7 +95,7 @@ async def _batch(hub: LocalHub, request: Request) -> Response:
 async def _upload(hub: LocalHub, request: Request) -> Response:
     content = await request.body()
     if hashlib.sha256(content).hexdigest() != request.path_params["oid"]:
-        raise _refuse(400, message="other bytes than announced")
+        raise refuse(400, message="other bytes than announced")
     hub.uploads[request.path_params["oid"]] = content
     return Response()
 
@@ -214,7 +110,7 @@ async def _commit(hub: LocalHub, request: Request) -> Response:
         hub.before_commit(repo)
     header, *changes = [json.loads(line) for line in (await request.body()).splitlines()]
     if header["value"].get("parentCommit", repo.commits[-1].oid) != repo.commits[-1].oid:
-        raise _refuse(412, message="A commit has happened since")
+        raise refuse(412, message="A commit has happened since")
     files = dict(repo.commits[-1].files)
     for change in changes:
         value = change["value"]
@@ -241,7 +137,7 @@ async def _tree(hub: LocalHub, request: Request) -> Response:
         and (is_deep or path.rpartition("/")[0] == root)
     ]
     if not found:
-        raise _refuse(404, "EntryNotFound")
+        raise refuse(404, "EntryNotFound")
     return JSONResponse([_describe(path, commit) for path in found])
 
 
@@ -256,7 +152,7 @@ async def _resolve(hub: LocalHub, request: Request) -> Response:
     commit = hub.find(request).at(request.path_params["revision"])
     path = request.path_params["path"]
     if path not in commit.files:
-        raise _refuse(404, "EntryNotFound")
+        raise refuse(404, "EntryNotFound")
     entry, content = _describe(path, commit), commit.files[path]
     served = content + b"!" * (path in hub.damaged)
     headers = {"X-Repo-Commit": commit.oid, "ETag": f'"{entry["oid"]}"'}
@@ -291,7 +187,7 @@ def _serve(content: bytes, request: Request, headers: dict[str, str]) -> Respons
 async def _tag(hub: LocalHub, request: Request) -> Response:
     repo, name = hub.find(request, write=True), (await request.json())["tag"]
     if name in repo.tags:
-        raise _refuse(409, message="Tag already exists")
+        raise refuse(409, message="Tag already exists")
     repo.tags[name] = repo.at(request.path_params["revision"]).oid
     return Response()
 
@@ -320,20 +216,8 @@ def _build_app(hub: LocalHub) -> Starlette:
 
 
 @contextmanager
-def running_hub() -> Iterator[LocalHub]:
-    """Run a Hub in a thread while the block lasts."""
-    port = free_port()
-    hub = LocalHub(f"http://127.0.0.1:{port}")
-    config = uvicorn.Config(
-        _build_app(hub), port=port, log_level="error", log_config=None, lifespan="off", ws="none"
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, name="local-hub")
-    thread.start()
-    while not server.started:
-        thread.join(0.02)
-    try:
+def running_hub(port: int | None = None) -> Iterator[LocalHub]:
+    """Run a Hub in a thread while the block lasts, on a free port if none is given."""
+    hub = LocalHub()
+    with running_app(_build_app(hub), port) as hub.url:
         yield hub
-    finally:
-        server.should_exit = True
-        thread.join(10)

@@ -1,4 +1,7 @@
-"""The training library mmcontext, unchanged and in an environment of its own, uses the demo."""
+"""The training library mmcontext, unchanged and in an environment of its own, uses the demo.
+
+Once with the links of the local store, and once with those of a Hub, which redirect to another host.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,15 @@ VARIABLE = "ADATA_ASSETS_MMCONTEXT_PYTHON"
 SCRIPT = Path(__file__).with_name("consume.py")
 
 
+@pytest.fixture(scope="module", params=["demo", "hf_demo"])
+def dataset(request):
+    """The demo, with its files in one store and in another; both are served by this process."""
+    return request.getfixturevalue(request.param)
+
+
 @pytest.fixture(scope="module")
-def summary(demo, tmp_path_factory):
-    """What ``consume.py`` saw, over the served links of the demo."""
+def summary(dataset, tmp_path_factory):
+    """What ``consume.py`` saw, over the served links."""
     python = os.environ.get(VARIABLE)
     if not python:
         pytest.skip(
@@ -24,7 +33,7 @@ def summary(demo, tmp_path_factory):
         )
     folder = tmp_path_factory.mktemp("mmcontext")
     ended = subprocess.run(
-        [python, str(SCRIPT), str(demo.published)],
+        [python, str(SCRIPT), str(dataset.published)],
         capture_output=True,
         text=True,
         check=False,
@@ -35,11 +44,11 @@ def summary(demo, tmp_path_factory):
     return json.loads(ended.stdout.splitlines()[-1])
 
 
-def test_every_cell_has_its_vector(summary, demo):
+def test_every_cell_has_its_vector(summary, dataset):
     """C4, C10, C12: ids lead to vectors through the zarr link, equal to those of the h5ad."""
-    rows = demo.load("hf_splits").metadata["n_rows"]
+    rows = dataset.load("hf_splits").metadata["n_rows"]
     assert summary["n_rows"] == rows
-    assert summary["n_files"] == len(demo.graph.chunk_keys)
+    assert summary["n_files"] == len(dataset.graph.chunk_keys)
     assert summary["embeddings"] == {"X_hvg": 200, "X_pca": 50}
 
 
@@ -49,8 +58,8 @@ def test_rows_become_training_and_inference_data(summary):
     assert summary["inference"] == ["anchor", "sample_idx", "adata_link", "share_link"]
 
 
-def test_chunks_load_through_either_link(summary, demo):
+def test_chunks_load_through_either_link(summary, dataset):
     """C10, C13: zip and h5ad hold the same cells and nothing has to be removed from them."""
-    n_vars = demo.load("counts").metadata["n_vars"]
-    test_cells = demo.load("annotated_obs").metadata["split_sizes"]["test"]
+    n_vars = dataset.load("counts").metadata["n_vars"]
+    test_cells = dataset.load("annotated_obs").metadata["split_sizes"]["test"]
     assert summary["chunk_shape"]["test"] == [test_cells, n_vars]

@@ -8,6 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
+DEMO_REPO_ID = "lab/pbmc68k-files"
+
 
 @contextmanager
 def client_of(url: str, token: str | None) -> Iterator[None]:
