@@ -5,7 +5,7 @@ It opens the store of a dataset. Pauses between tries are left out in all tests 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,8 @@ from upath import UPath
 
 from adata_assets.share import open_share_store, retry
 from adata_assets.share.contract import ShareStore
+from adata_assets_tests.servers.nextcloud import running_nextcloud
+from adata_assets_tests.servers.nextcloud_state import Cloud
 
 BASE_URL = "http://127.0.0.1:8765"
 
@@ -57,3 +59,24 @@ def open_local_store(root: Path) -> Callable[[str], ShareStore]:
 def local_store(open_local_store: Callable[[str], ShareStore]) -> ShareStore:
     """The local store of the dataset ``demo``."""
     return open_local_store("demo")
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    """A Nextcloud server, with its user and app password in the environment."""
+    with running_nextcloud("lab user", "pass:wörd/+&") as running:
+        monkeypatch.setenv("ADATA_ASSETS_NEXTCLOUD_USER", running.user)
+        monkeypatch.setenv("ADATA_ASSETS_NEXTCLOUD_PASSWORD", running.password)
+        yield running
+
+
+@pytest.fixture
+def open_nextcloud_store(cloud: Cloud, root: Path) -> Callable[[str], ShareStore]:
+    """Stores on one Nextcloud server."""
+
+    def open_it(dataset_id: str) -> ShareStore:
+        return open_share_store(
+            "nextcloud", {"url": cloud.url}, root=UPath(root), dataset_id=dataset_id
+        )
+
+    return open_it
