@@ -6,13 +6,15 @@ not belong here: what files (`nextcloud_files`) and shares (`nextcloud_links`) a
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import requests
 from requests.auth import HTTPBasicAuth
@@ -173,9 +175,7 @@ class Server:
 
     def _refuse(self, method: str, about: str, response: requests.Response) -> NoReturn:
         status = response.status_code
-        said = _words_of(response.content)
-        for secret in login():
-            said = said.replace(secret, "…")
+        said = _without_login(_words_of(response.content))[:_LONGEST_WORDS]
         meaning = _MEANINGS.get(status, "look into the server's log")
         found = f"status {status}: {meaning}" + (f" (the server says: {said})" if said else "")
         message = self._tell(method, about, found)
@@ -224,4 +224,13 @@ def _words_of(content: bytes) -> str:
     except ValueError:
         return ""
     found = next((e.text for e in root.iter() if e.tag.rpartition("}")[2] == "message"), None)
-    return " ".join((found or "").split())[:_LONGEST_WORDS]
+    return " ".join((found or "").split())
+
+
+def _without_login(text: str) -> str:
+    """Return a server's words without what it was sent, in case it repeats that."""
+    user, password = login()
+    pair = base64.b64encode(f"{user}:{password}".encode()).decode()
+    for secret in (pair, password, quote(password, safe=""), quote_plus(password)):
+        text = text.replace(secret, "…")
+    return re.sub(rf"(?<!\w){re.escape(user)}(?!\w)", "…", text)

@@ -54,6 +54,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.cloud.is_in_maintenance:
             away = {"X-Nextcloud-Maintenance-Mode": "1", "Retry-After": "120"}
             return dav_error(503, "System in maintenance mode.", away)
+        if self.command in self.cloud.refuses:
+            return dav_error(*self.cloud.refuses[self.command])
         try:
             if path.startswith(_SHARES):
                 return self._share_api()

@@ -64,6 +64,8 @@ class Cloud:
         Of parts and files that were taken.
     n_shares_made
         However many are left.
+    refuses
+        Status and words that requests of a method are answered with instead.
     before
         Called with method, path and body before each answer.
     quota, links_enabled, wants_passwords, longest_share_days, is_in_maintenance, has_public_dav
@@ -88,6 +90,7 @@ class Cloud:
     longest_share_days: int | None = None
     is_in_maintenance: bool = False
     has_public_dav: bool = True
+    refuses: dict[str, tuple[int, str]] = field(default_factory=dict)
     before: Callable[[str, str, bytes], None] = lambda method, path, body: None
     lock: threading.Lock = field(default_factory=threading.Lock)
 

@@ -142,6 +142,6 @@ def test_sharing_again_uploads_nothing(dataset: Dataset, demo_cloud: Cloud) -> N
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ADATA_ASSETS_NEXTCLOUD_USER", USER)
         patch.setenv("ADATA_ASSETS_NEXTCLOUD_PASSWORD", PASSWORD)
-        dataset.succeed(force=["share_links"])
+        dataset.succeed(forced=["share_links"])
     assert demo_cloud.n_bytes_received == n_received
     assert demo_cloud.n_shares_made == 1
