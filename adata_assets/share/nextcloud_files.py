@@ -151,8 +151,9 @@ class Files:
     def _put(self, file: Path, name: str, url: str, start: int, n_bytes: int) -> None:
         with file.open("rb") as stream:
             stream.seek(start)
-            body = _Slice(stream, n_bytes)
-            self.server.ask_once("PUT", url, name, data=body, headers=self._destination(name))
+            body, into = _Slice(stream, n_bytes), self._destination(name)
+            # 404: tidied away, or joined by another process meanwhile, which joining finds out.
+            self.server.ask_once("PUT", url, name, known=(404,), data=body, headers=into)
 
     def _join(self, file: Path, name: str, sha256: str) -> bool:
         n_bytes = file.stat().st_size

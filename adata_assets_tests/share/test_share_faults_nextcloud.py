@@ -186,6 +186,24 @@ def test_parts_of_another_size_and_number_are_replaced(
     )
 
 
+@pytest.mark.parametrize("is_joined", [True, False])
+def test_parts_that_vanish_are_sent_again_unless_somebody_joined_them(
+    is_joined: bool, cloud: Cloud, chunk_file: Path, name: str
+) -> None:
+    """Another process puts the same file at the same time, or the server tidies up."""
+
+    def vanish(method: str, path: str, body: bytes) -> None:
+        if method == "PUT" and path.endswith("/00002"):
+            cloud.before = lambda *asked: None
+            if is_joined:
+                open_store(cloud.url).put(chunk_file, name)
+            cloud.uploads.clear()
+
+    cloud.before = vanish
+    store = open_store(cloud.url)
+    _require_one_of_each(cloud, store, "demo", _whole_story(store, chunk_file, name))
+
+
 def test_killed_three_times_nothing_that_arrived_is_sent_again(
     cloud: Cloud, tmp_path: Path
 ) -> None:

@@ -28,7 +28,7 @@ from adata_assets_tests.share.planted_secrets import (
 
 SECRETS = make_secrets(7)
 PASSWORD = "ADATA_ASSETS_NEXTCLOUD_PASSWORD"
-SPLITS = {"train": 0.75, "validation": 0.25, "test": 0, "split_by": "cell"}
+SPLITS = {"train": 0, "validation": 0, "test": 1, "split_by": "cell"}
 
 
 @pytest.fixture
@@ -65,7 +65,8 @@ def _project(
     spec = make_spec(
         f"{files.url}/raw.h5ad?{query}",
         embedders=(),
-        chunks={"count": 2},
+        format="single",
+        chunks={"count": 1},
         splits=SPLITS,
         share={"store": "nextcloud", "url": cloud.url},
     )
