@@ -86,7 +86,7 @@ def require_served_bytes(url: str, link: ShareLink) -> None:
     digest, n_bytes, start = hashlib.sha256(), 0, b""
     try:
         with (
-            _open_session(url) as session,
+            open_session(url) as session,
             session.get(url, stream=True, timeout=_TIMEOUT_S) as response,
         ):
             if response.status_code != 200:
@@ -128,7 +128,7 @@ def require_ranges(url: str, link: ShareLink) -> None:
     headers = {"Range": f"bytes=0-{last}"}
     try:
         with (
-            _open_session(url) as session,
+            open_session(url) as session,
             session.get(url, headers=headers, stream=True, timeout=_TIMEOUT_S) as response,
         ):
             found = response.headers.get("Content-Range", "")
@@ -144,7 +144,8 @@ def require_ranges(url: str, link: ShareLink) -> None:
         raise TransientError(_tell(link, url, found)) from None
 
 
-def _open_session(url: str) -> requests.Session:
+def open_session(url: str) -> requests.Session:
+    """Return a session without login and netrc; proxies and certificates are the environment's."""
     session = requests.Session()
     # Otherwise requests logs in with a .netrc entry, which a stranger does not have.
     session.trust_env = False

@@ -16,6 +16,8 @@ from adata_assets.share import open_share_store, retry
 from adata_assets.share.contract import ShareStore
 from adata_assets_tests.hub.local_hub import WRITER, LocalHub, running_hub
 from adata_assets_tests.servers.hf import client_of
+from adata_assets_tests.servers.nextcloud import running_nextcloud
+from adata_assets_tests.servers.nextcloud_state import Cloud
 from adata_assets_tests.servers.radosgw import (
     BUCKET,
     HOW_TO_INSTALL,
@@ -144,5 +146,26 @@ def open_hf_store(hub: LocalHub, root: Path) -> Callable[[str], ShareStore]:
     def open_it(dataset_id: str) -> ShareStore:
         settings = {"repo_id": f"lab/{dataset_id}-files"}
         return open_share_store("hf", settings, root=UPath(root), dataset_id=dataset_id)
+
+    return open_it
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    """A Nextcloud server, with its user and app password in the environment."""
+    with running_nextcloud("lab user", "pass:wörd/+&") as running:
+        monkeypatch.setenv("ADATA_ASSETS_NEXTCLOUD_USER", running.user)
+        monkeypatch.setenv("ADATA_ASSETS_NEXTCLOUD_PASSWORD", running.password)
+        yield running
+
+
+@pytest.fixture
+def open_nextcloud_store(cloud: Cloud, root: Path) -> Callable[[str], ShareStore]:
+    """Stores on one Nextcloud server."""
+
+    def open_it(dataset_id: str) -> ShareStore:
+        return open_share_store(
+            "nextcloud", {"url": cloud.url}, root=UPath(root), dataset_id=dataset_id
+        )
 
     return open_it
