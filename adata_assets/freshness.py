@@ -22,6 +22,7 @@ from adata_assets.sources.contract import Source
 from adata_assets.sources.opening import open_sources
 from adata_assets.sources.pinning import find_change, look_at_sources
 from adata_assets.spec import DatasetSpec
+from adata_assets.splitting.lock import LOCK, find_lock_change
 from adata_assets.storage import Storage
 
 
@@ -81,7 +82,12 @@ class DatasetGraph:
     @cached_property
     def sources(self) -> dict[str, Source]:
         """The dataset's sources by label."""
-        return open_sources(self.spec, Path(self._source_metadata[FOLDER]))
+        return open_sources(self.spec, self.folder)
+
+    @cached_property
+    def folder(self) -> Path:
+        """Where the YAML is."""
+        return Path(self._source_metadata[FOLDER])
 
     def dataset_ids(self) -> list[str]:
         """Return the ids of all datasets of the definitions."""
@@ -166,6 +172,8 @@ def find_stale(
         reason = _judge(graph, node, artefacts)
         if node.stage == "raw_h5ad" and reason is None and artefact is not None:
             reason = _judge_source(graph, artefact)
+        if node.stage == "annotated_obs" and reason is None and artefact is not None:
+            reason = _judge_lock(graph, artefact)
         if reason is None and artefact is not None:
             if recorded[node.stage].get(node.partition_key) != artefact.data_version:
                 reason = "not recorded in this Dagster instance"
@@ -210,6 +218,11 @@ def _judge(
 def _judge_source(graph: DatasetGraph, raw: Artefact) -> str | None:
     change = find_change(look_at_sources(graph.sources, raw), raw)
     return None if change is None else f"stale: the source changed ({change})"
+
+
+def _judge_lock(graph: DatasetGraph, annotated: Artefact) -> str | None:
+    change = find_lock_change(graph.folder, annotated.metadata["split_lock"])
+    return None if change is None else f"stale: {LOCK} {change}"
 
 
 def _recorded_versions(

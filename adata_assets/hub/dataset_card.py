@@ -23,6 +23,7 @@ def build_card(
     n_genes: Sequence[Mapping[str, Any]],
     annotated: Mapping[str, Any],
     ledger: pd.DataFrame,
+    leakage: str,
     scorecard: tuple[pd.DataFrame, Mapping[str, Any]] | None = None,
 ) -> str:
     """Return the README.md of a published folder.
@@ -42,6 +43,8 @@ def build_card(
         Facts of ``annotated_obs``: split sizes, how the cells were split.
     ledger
         ``LedgerSchema``.
+    leakage
+        What the splits share, as Markdown.
     scorecard
         ``ScorecardSchema`` and the facts beside it; None: there are no embeddings.
 
@@ -79,7 +82,9 @@ def build_card(
             by=annotated["split_by"],
             group_key=annotated["keys"]["group"],
             n_groups=annotated["n_groups"],
-        ),
+            dealing=annotated["dealing"],
+        )
+        + f"\n\n{leakage}",
         "ledger_section": parts.describe_ledger(ledger),
         "source_section": parts.describe_source(spec.data_sources),
         "citations_section": parts.cite_sources(spec.citations),

@@ -19,7 +19,9 @@ def random_cells(n_obs, seed=0):
 
 def measure(matrix, names=None):
     ids = names or [f"G{i}" for i in range(N_GENES)]
-    var = pd.DataFrame({"gene_id": ids, "is_mt": False, "feature_class": "gene"})
+    var = pd.DataFrame(
+        {"gene_id": ids, "is_mt": False, "feature_class": "gene", "in_all_sources": True}
+    )
     genes = Genes(var, np.arange(N_GENES, dtype=np.int32))
     return measure_cells([(0, sp.csr_matrix(matrix))], genes, n_obs=len(matrix))
 

@@ -20,6 +20,7 @@ LAYERS = (
     ("annotation",),
     ("embedders", "text", "chunk"),
     ("scorecard",),
+    ("leakage",),
     ("share", "hub"),
     ("promises",),
     # From here on Dagster is known. Checks are given the storage, so resources come first.
