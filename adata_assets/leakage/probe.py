@@ -117,7 +117,7 @@ def _find_reason_of(held: HeldOut) -> str:
 
 
 def _sample(cells: Cells, held: HeldOut) -> HeldOut:
-    drawn = {}
+    drawn: dict[str, np.ndarray] = {}
     for name, most, least in (
         ("train", MAX_TRAIN, MIN_TRAIN),
         ("evaluated", MAX_EVALUATED, MIN_EVALUATED),

@@ -3,8 +3,6 @@
 ``python prove.py FOLDER [--map PREFIX=FOLDER] [--group COLUMN] [--min-genes N]``: FOLDER holds
 ``data/*.parquet`` and ``README.md``; links that begin with PREFIX are files below the other folder.
 Exit status 1 if a promise is broken; every breach is a line ``promise: what is wrong``.
-
-Without a ``cells`` config what a caption states is read off it: the obs values whose words it holds.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ import re
 import sys
 import tempfile
 from collections import Counter
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import anndata as ad
@@ -41,11 +39,9 @@ class Published:
             part = pq.read_table(path, page_checksum_verification=True).to_pandas()
             self.rows.setdefault(path.name.split("-")[0], []).append(part)
         self.rows = {name: pd.concat(parts) for name, parts in self.rows.items()}
-        cells = sorted((folder / "cells").rglob("*.parquet"))
-        self.cells = pd.concat([pd.read_parquet(path) for path in cells]) if cells else None
-        self.split = pd.concat(
-            [pd.Series(name, rows["sample_idx"].unique()) for name, rows in self.rows.items()]
-        )
+        cells = [pd.read_parquet(path) for path in sorted(folder.glob("cells/*.parquet"))]
+        self.cells = pd.concat(cells) if cells else None
+        self.split = {c: name for name, rows in self.rows.items() for c in rows["sample_idx"]}
 
     def say(self, promise: str, text: str) -> None:
         """Record a breach."""
@@ -56,12 +52,10 @@ class Published:
         for prefix, folder in self.places.items():
             if link.startswith(prefix):
                 return ad.read_h5ad(folder / link.removeprefix(prefix).lstrip("/"))
-        answer = requests.get(link, timeout=60)
-        answer.raise_for_status()
-        with tempfile.NamedTemporaryFile(suffix=".h5ad") as file:
-            file.write(answer.content)
-            file.flush()
-            return ad.read_h5ad(file.name)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "linked.h5ad")
+            path.write_bytes(requests.get(link, timeout=60).content)
+            return ad.read_h5ad(path)
 
 
 def known(value: object) -> str | None:
@@ -78,8 +72,9 @@ def check_links(data: Published) -> dict[str, ad.AnnData]:
     rows = pd.concat(data.rows.values())
     for name in rows.loc[rows["share_link"].isna(), "sample_idx"]:
         data.say("S13", f"{name!r} has no share_link")
-    for name in data.split.index[data.split.index.duplicated()]:
-        data.say("S12", f"{name!r} is in two splits")
+    held = Counter(name for own in data.rows.values() for name in own["sample_idx"].unique())
+    for name in (name for name, n in held.items() if n > 1):
+        data.say("S12", f"{name!r} is in {held[name]} splits")
     files = {link: data.open(link) for link in sorted(rows["share_link"].dropna().unique())}
     seen: Counter[str] = Counter()
     for link, own in rows.dropna(subset=["share_link"]).groupby("share_link"):
@@ -132,94 +127,92 @@ def check_sentences(data: Published, files: dict[str, ad.AnnData]) -> None:
     """Only expressed genes, by count, rarest on train first, unseen there last, then gene id."""
     total: Counter[str] = Counter()
     for adata in files.values():
-        is_train = data.split.reindex(adata.obs_names).eq("train").to_numpy()
+        is_train = np.array([data.split.get(name) == "train" for name in adata.obs_names])
         sums = np.asarray(adata.X[np.flatnonzero(is_train)].sum(axis=0), np.int64).ravel()
         total.update(dict(zip(adata.var_names, sums.tolist(), strict=True)))
-    listed = pd.concat(data.rows.values()).drop_duplicates("sample_idx").set_index("sample_idx")
-    longest = max(len(text.split()) for text in listed[GENES])
+    rows = pd.concat(data.rows.values())
+    listed = {
+        name: text.split(" ") for name, text in zip(rows["sample_idx"], rows[GENES], strict=True)
+    }
+    longest = max(map(len, listed.values()))
     for adata in files.values():
         var = adata.var[adata.var["feature_class"] == "gene"]
-        words = [
-            str(s).split() or str(i).split() for s, i in zip(var["symbol"], var.index, strict=True)
+        named = [
+            str(a).split() or str(b).split() for a, b in zip(var["symbol"], var.index, strict=True)
         ]
-        tokens = pd.DataFrame({"token": ["_".join(w) for w in words], "gene": var.index})
+        tokens = pd.DataFrame({"token": ["_".join(words) for words in named], "gene": var.index})
         tokens["total"] = [total[gene] for gene in tokens["gene"]]
         rank = tokens.groupby("token").agg({"total": "sum", "gene": "min"})
         rank["unseen"] = rank["total"] == 0
         place = {t: i for i, t in enumerate(rank.sort_values(["unseen", "total", "gene"]).index)}
         of_gene = tokens["token"].to_numpy()
         counts = adata[:, var.index].X.tocsr()
+        counts.eliminate_zeros()
         for name, row in zip(adata.obs_names, counts, strict=True):
-            if name not in listed.index:
-                continue
-            summed: Counter[str] = Counter()
+            own: Counter[str] = Counter()
             for token, count in zip(of_gene[row.indices], row.data, strict=True):
-                summed[token] += int(count)
-            wanted = sorted(
-                (t for t, n in summed.items() if n), key=lambda t: (-summed[t], place[t])
-            )
-            if listed.loc[name, GENES].split(" ") != wanted[:longest]:
+                own[token] += int(count)
+            wanted = sorted(own, key=lambda token: (-own[token], place[token]))
+            if name in listed and listed[name] != wanted[:longest]:
                 data.say("sentence", f"{name!r} does not list its genes in the stated order")
 
 
-@lru_cache(maxsize=None)
+@cache
 def related(a: str, b: str) -> bool:
     """Whether one ontology term is the other one or an ancestor of it."""
-    if a == b:
-        return True
     from cellxgene_ontology_guide.ontology_parser import OntologyParser
 
     parser = OntologyParser()
     try:
-        return a in parser.get_term_ancestors(b) or b in parser.get_term_ancestors(a)
+        return a in {b, *parser.get_term_ancestors(b)} or b in parser.get_term_ancestors(a)
     except (KeyError, ValueError):
         return False
 
 
 def facts_of(cell: dict[str, object], caption: str) -> tuple[dict[str, str], set[str]]:
-    """What is known of a cell, and which of it its caption states."""
-    if known(cell.get("caption_facts")):
-        stated = {k: v for k, v in json.loads(str(cell["caption_facts"])).items() if v}
-        given = json.loads(str(cell["known_facts"])) if known(cell.get("known_facts")) else stated
-        return {k: v for k, v in given.items() if v} | stated, set(stated)
+    """What is known of a cell, and what its caption states: as told, else the values that it holds."""
     told = {field: value for field in FIELDS if (value := known(cell.get(field)))}
+    if known(cell.get("caption_facts")):
+        stated = json.loads(str(cell["caption_facts"]))
+        return told | json.loads(str(cell.get("known_facts") or "{}")) | stated, set(stated)
     words = f" {' '.join(re.findall(r'[a-z0-9+]+', caption.lower()))} "
     plain = {k: " ".join(re.findall(r"[a-z0-9+]+", v.lower())) for k, v in told.items()}
     return told, {field for field, value in plain.items() if f" {value} " in words}
+
+
+def term_of(cell: dict[str, object], field: str) -> str | None:
+    """Return the ontology term of a field, the file's own before the harmonised one."""
+    name = f"{field}_ontology_term_id"
+    return known(cell.get(name)) or known(cell.get(f"harmonised_{name}"))
 
 
 def contradicts(anchor: dict[str, object], other: dict[str, object], caption: str) -> bool:
     """Whether a fact that the anchor's caption states is known of the other and cannot be true."""
     own, stated = facts_of(anchor, caption)
     theirs, _ = facts_of(other, str(other.get("caption") or ""))
+    # A free text: another one, and another cell type where both are known.
+    stated = stated or {"cell_type"} & own.keys() & theirs.keys()
     if not stated:
-        # A free text: another one, and another cell type where both are known.
-        stated = {"cell_type"} & own.keys() & theirs.keys()
-        if not stated:
-            return anchor.get("caption_id") != other.get("caption_id")
+        return anchor.get("caption_id") != other.get("caption_id")
     for field in stated & theirs.keys():
-        terms = [known(cell.get(f"{field}_ontology_term_id")) for cell in (anchor, other)]
-        if own[field] != theirs[field] and not (terms[0] and terms[1] and related(*terms)):
+        a, b = term_of(anchor, field), term_of(other, field)
+        if own[field] != theirs[field] and not (a and b and related(a, b)):
             return True
     return False
 
 
 def check_negatives(data: Published, obs: pd.DataFrame) -> None:
     """Every negative is a cell of the row's split whose facts contradict the row's caption."""
-    cells = (
-        obs if data.cells is None else obs.join(data.cells.set_index("sample_idx"), lsuffix="_file")
-    )
+    told = pd.DataFrame({"sample_idx": []}) if data.cells is None else data.cells
+    cells = obs.join(told.set_index("sample_idx"), lsuffix="_file")
     cell_of = dict(zip(cells.index, cells.astype(object).to_dict("records"), strict=True))
     for split, rows in data.rows.items():
-        own, slots = set(rows["sample_idx"]), [c for c in rows if re.match(r"negative_\d+_idx$", c)]
-        true = rows[rows["label"] == 1.0] if "label" in rows else rows
-        caption = true.set_index("sample_idx").get(
-            "positive", true.set_index("sample_idx").get("caption")
-        )
-        pairs = [
-            (a, b) for slot in slots for a, b in zip(rows["sample_idx"], rows[slot], strict=True)
-        ]
-        if "label" in rows:
+        own, is_pairs = set(rows["sample_idx"]), "label" in rows
+        true = (rows[rows["label"] == 1.0] if is_pairs else rows).set_index("sample_idx")
+        caption = true.get("caption" if is_pairs else "positive", pd.Series(dtype=object))
+        slots = [name for name in rows if re.match(r"negative_\d+_idx$", name)]
+        pairs = [p for slot in slots for p in zip(rows["sample_idx"], rows[slot], strict=True)]
+        if is_pairs:
             bearer = {text: name for name, text in caption.items()}
             false = rows[rows["label"] == 0.0]
             pairs = list(zip(false["sample_idx"], false["caption"].map(bearer), strict=True))
@@ -235,8 +228,8 @@ def prove(folder: Path, places: dict[str, Path], groups: list[str], min_genes: i
     data = Published(folder, places)
     files = check_links(data)
     obs = pd.concat([adata.obs.astype(object) for adata in files.values()])
-    obs = obs[obs.index.isin(data.split.index) & ~obs.index.duplicated()]
-    obs = obs.assign(split=data.split[~data.split.index.duplicated()].reindex(obs.index))
+    obs = obs[obs.index.isin(list(data.split)) & ~obs.index.duplicated()]
+    obs = obs.assign(split=[data.split[name] for name in obs.index])
     check_groups(data, obs, groups)
     check_duplicates(data, files, min_genes)
     check_sentences(data, files)
@@ -244,19 +237,14 @@ def prove(folder: Path, places: dict[str, Path], groups: list[str], min_genes: i
     return data.breaches
 
 
-def main() -> int:
-    """Read the command line, prove, and print."""
+if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--map", action="append", default=[], metavar="PREFIX=FOLDER")
     parser.add_argument("--group", action="append", default=[])
     parser.add_argument("--min-genes", type=int, default=200)
     given = parser.parse_args()
-    places = {prefix: Path(folder) for prefix, folder in (m.split("=", 1) for m in given.map)}
-    breaches = prove(given.folder, places, given.group, given.min_genes)
-    print("\n".join(breaches) or "every promise holds")
-    return 1 if breaches else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    places = {prefix: Path(at) for prefix, at in (one.split("=", 1) for one in given.map)}
+    found = prove(given.folder, places, given.group, given.min_genes)
+    print("\n".join(found) or "every promise holds")
+    sys.exit(1 if found else 0)
