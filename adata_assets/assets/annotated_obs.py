@@ -64,7 +64,7 @@ def build_annotated_obs(spec: DatasetSpec, folder: Path | None) -> dg.AssetsDefi
         from adata_assets.annotation.annotate import annotate
         from adata_assets.annotation.store import write_annotated
         from adata_assets.sources.raw import read_raw_files, unchanged
-        from adata_assets.splitting.lock import keep_lock, read_lock
+        from adata_assets.splitting.lock import LOCK, keep_lock, read_lock
 
         store, locked = storage.open(), read_lock(folder)
         with unchanged(read_raw_files(raw_h5ad)) as files:
@@ -81,14 +81,16 @@ def build_annotated_obs(spec: DatasetSpec, folder: Path | None) -> dg.AssetsDefi
             write_annotated(annotated, draft.folder)
             draft.metadata |= annotated.facts
             # Before the commit: a build that is stored has its groups locked.
-            draft.metadata["split_lock"] = keep_lock(folder, annotated.locked)
+            draft.metadata["split_lock"] = lock = keep_lock(folder, annotated.locked)
+        if lock["reason"] and annotated.locked is not None:
+            context.log.warning(f"no {LOCK} was written: {lock['reason']}")
         return to_output(
             draft.committed,
             n_raw=len(annotated.obs),
             n_obs=sum(annotated.facts["split_sizes"].values()),
             split_sizes=annotated.facts["split_sizes"],
             dealing=dg.MetadataValue.json(annotated.facts["dealing"]),
-            split_lock=dg.MetadataValue.json(draft.metadata["split_lock"]),
+            split_lock=dg.MetadataValue.json(lock),
             genes=dg.MetadataValue.md(annotated.gene_report.to_markdown(index=False)),
             harmonised=dg.MetadataValue.md(annotated.harmonised.report.to_markdown(index=False)),
             values=dg.MetadataValue.json(annotated.facts["values"]),

@@ -120,7 +120,8 @@ def deal_groups(
         fractions=np.array(list(rules.fractions.values())),
         fixed=pd.Categorical(fixed, categories=splits).codes.astype(np.int64),
     )
-    found = optimise(problem, by_deficit=bool(locked))
+    is_grown = any(group in locked for groups in components.groups for group in groups)
+    found = optimise(problem, by_deficit=is_grown)
     if found is None:
         raise InputError(_tell_empty(components, problem, splits))
     of_component = np.array(splits, dtype=object)[found.splits]

@@ -67,7 +67,9 @@ def keep_lock(folder: Path | None, locked: Mapping[Group, str] | None) -> dict[s
     would give other splits.
     """
     if locked is None:
-        return _none("cells are dealt one by one, not by groups", matters=False)
+        is_there = folder is not None and (folder / LOCK).is_file()
+        unused = f"; {folder / LOCK} is not used" if folder and is_there else ""
+        return _none(f"cells are dealt one by one, not by groups{unused}", matters=False)
     if folder is None:
         return _none("the folder of the dataset's YAML is not known", matters=False)
     path = folder / LOCK

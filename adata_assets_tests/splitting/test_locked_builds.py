@@ -20,7 +20,9 @@ SPLITS = {"train": 0.6, "validation": 0.2, "test": 0.2}
 HEAD = ("raw_h5ad", "annotated_obs", "ledger")
 
 
-def build(root: Path, adata: ad.AnnData, name: str, **splits: Any) -> tuple[Dataset, list[str]]:
+def build(
+    root: Path, adata: ad.AnnData, name: str, *, qc: dict[str, Any] | None = None, **splits: Any
+) -> tuple[Dataset, list[str]]:
     """Annotate cells; the YAML's folder is ``root/yaml``, stored is below ``root/name``."""
     folder = root / "yaml"
     folder.mkdir(exist_ok=True)
@@ -29,6 +31,7 @@ def build(root: Path, adata: ad.AnnData, name: str, **splits: Any) -> tuple[Data
         write_cells(root, adata, f"{name}.h5ad"),
         keys={"group": ["donor_id", "study"]},
         splits={**SPLITS, **splits},
+        qc=qc or {"min_genes": 5},
         embedders=(),
     )
     dataset = Dataset.make(spec, root / name, folder=folder)
@@ -46,7 +49,12 @@ def make_studies(n_donors: int) -> ad.AnnData:
 def splits_of(dataset: Dataset) -> dict[str, str]:
     """Return the split of every donor."""
     obs = read_table(dataset.load("annotated_obs").local("obs.parquet"), ["group", "split"])
-    return obs.dropna().groupby(obs["group"].str[:7].str.strip(" |"))["split"].first().to_dict()
+    return (
+        obs.dropna()
+        .groupby(obs["group"].str.split(" | ", regex=False).str[0])["split"]
+        .first()
+        .to_dict()
+    )
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +140,22 @@ def test_without_a_folder_the_reason_is_stored(tmp_path: Path) -> None:
     left = dataset.load("annotated_obs").metadata["split_lock"]
     assert (left["state"], left["sha256"]) == ("none", None)
     assert "not known" in left["reason"]
+
+
+def test_donors_that_share_an_equal_cell_are_dealt_together(tmp_path: Path) -> None:
+    """Duplicates stay, so the three studies with equal cells are one component."""
+    adata = make_cells(120, 700, n_donors=12)
+    number = np.arange(120) % 12
+    adata.obs["study"] = pd.Categorical([f"study{i:02d}" for i in number])
+    counts = adata.X.tolil()
+    counts[1] = counts[2] = counts[3]
+    assert (counts[3].toarray() > 0).sum() >= 200
+    adata.X = counts.tocsr()
+    rules = {"min_genes": 5, "remove_duplicates": False}
+    dataset, errors = build(tmp_path, adata, "equal", qc=rules)
+    assert not errors
+    metadata = dataset.load("annotated_obs").metadata
+    assert sum(metadata["dealing"]["n_components"].values()) == 10
+    assert sum(metadata["n_groups"].values()) == 12
+    found = splits_of(dataset)
+    assert found["donor1"] == found["donor2"] == found["donor3"]
