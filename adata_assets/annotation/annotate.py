@@ -109,7 +109,7 @@ def annotate(
     obs["group"] = group_cells(raw.obs, groups)
     is_gene_subset = bool((obs["total_counts_source"] > obs["n_counts"]).any())
     cleaning = clean_cells(raw, obs, first.metrics, spec, keys, is_gene_subset=is_gene_subset)
-    obs = obs.join(cleaning.removals)
+    obs = _leave_uncontradicted(obs.join(cleaning.removals), spec)
     split_by = "group" if groups and spec.splits.split_by != "cell" else "cell"
     dealt = deal_survivors(
         obs, raw.obs, first.metrics, spec, groups, split_by=split_by, locked=locked or {}
@@ -169,6 +169,15 @@ def _total_counts(raw: RawCells, first: FirstPass, totals: np.ndarray | None) ->
             f"sum of its counts {n_counts[row]}; keys.totals names the wrong column"
         )
     return stated
+
+
+def _leave_uncontradicted(obs: pd.DataFrame, spec: DatasetSpec) -> pd.DataFrame:
+    """Cells that none contradicts would leave any split, so fractions are not spent on them."""
+    is_alive = obs["removed_rule"].isna()
+    if spec.format != "single" and is_alive.any():
+        obs["split"] = np.where(is_alive, SPLITS[0], None)
+        _remove(obs, find_without_negative(obs))
+    return obs
 
 
 def _remove(obs: pd.DataFrame, removals: pd.DataFrame) -> None:

@@ -112,10 +112,15 @@ def _held_out(source_obs: pd.DataFrame, spec: DatasetSpec) -> pd.Series:
 def _tell_nothing_left(obs: pd.DataFrame) -> str:
     counts = obs["removed_rule"].value_counts()
     reasons = ", ".join(f"{rule} {n:,}" for rule, n in counts.items())
-    return (
-        f"no cells are left of {len(obs):,} ({reasons}). Loosen the rules under qc; for cells "
-        "without a caption set on_missing_caption to from_obs or format to single; a subset "
-        "may be too small"
+    text = f"no cells are left of {len(obs):,} ({reasons}). "
+    if "no_valid_negative" in counts:
+        text += (
+            "No two cells contradict each other's captions, so negatives cannot be drawn: set format "
+            "to single, or name a column with several cell types. "
+        )
+    return text + (
+        "Loosen the rules under qc; for cells without a caption set on_missing_caption to from_obs "
+        "or format to single; a subset may be too small"
     )
 
 

@@ -1,4 +1,4 @@
-"""Builds with a lock beside the YAML: what is written, what moves, what is stale."""
+"""Builds: the lock beside the YAML, what moves, what is stale, which cells fractions are of."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HEAD = ("raw_h5ad", "annotated_obs", "ledger")
 
 
 def build(
-    root: Path, adata: ad.AnnData, name: str, *, qc: dict[str, Any] | None = None, **splits: Any
+    root: Path, adata: ad.AnnData, name: str, *, fields: dict[str, Any] | None = None, **splits: Any
 ) -> tuple[Dataset, list[str]]:
     """Annotate cells; the YAML's folder is ``root/yaml``, stored is below ``root/name``."""
     folder = root / "yaml"
@@ -29,10 +29,12 @@ def build(
     (root / name).mkdir(exist_ok=True)
     spec = make_spec(
         write_cells(root, adata, f"{name}.h5ad"),
-        keys={"group": ["donor_id", "study"]},
-        splits={**SPLITS, **splits},
-        qc=qc or {"min_genes": 5},
-        embedders=(),
+        **{
+            "keys": {"group": ["donor_id", "study"]},
+            "splits": {**SPLITS, **splits},
+            "embedders": (),
+            **(fields or {}),
+        },
     )
     dataset = Dataset.make(spec, root / name, folder=folder)
     return dataset, list(execute(dataset.graph.defs, dataset.instance, Run("cells", HEAD)).errors)
@@ -151,11 +153,37 @@ def test_donors_that_share_an_equal_cell_are_dealt_together(tmp_path: Path) -> N
     counts[1] = counts[2] = counts[3]
     assert (counts[3].toarray() > 0).sum() >= 200
     adata.X = counts.tocsr()
-    rules = {"min_genes": 5, "remove_duplicates": False}
-    dataset, errors = build(tmp_path, adata, "equal", qc=rules)
+    rules = {"qc": {"min_genes": 5, "remove_duplicates": False}}
+    dataset, errors = build(tmp_path, adata, "equal", fields=rules)
     assert not errors
     metadata = dataset.load("annotated_obs").metadata
     assert sum(metadata["dealing"]["n_components"].values()) == 10
     assert sum(metadata["n_groups"].values()) == 12
     found = splits_of(dataset)
     assert found["donor1"] == found["donor2"] == found["donor3"]
+
+
+def test_fractions_are_of_cells_that_can_be_published(tmp_path: Path) -> None:
+    """Nine of ten cells of the first donor say nothing that another contradicts: it is the smallest."""
+    adata = make_cells(240, n_donors=4)
+    types = adata.obs["cell_type"].astype(object)
+    types[(adata.obs["donor_id"] == "donor0").to_numpy() & (np.arange(240) % 40 > 3)] = None
+    adata.obs["cell_type"] = pd.Categorical(types)
+    fields = {"keys": {"group": "donor_id"}, "on_missing_caption": "from_obs"}
+    dataset, errors = build(
+        tmp_path, adata, "labelled", fields=fields, train=0.97, validation=0, test=0.03
+    )
+    assert not errors
+    assert splits_of(dataset) == {"donor0": "test"} | dict.fromkeys(
+        ("donor1", "donor2", "donor3"), "train"
+    )
+    assert abs(dataset.load("annotated_obs").metadata["dealing"]["deviation_points"]["test"]) < 2
+
+
+def test_cells_that_none_contradicts_at_all_are_named(tmp_path: Path) -> None:
+    adata = make_cells(60)
+    adata.obs["cell_type"] = pd.Categorical(["B cell"] * 60)
+    _, errors = build(tmp_path, adata, "alike", fields={"keys": {"group": "donor_id"}})
+    assert "no_valid_negative 60" in errors[0]
+    assert "No two cells contradict each other's captions" in errors[0]
+    assert "set format to single" in errors[0]
