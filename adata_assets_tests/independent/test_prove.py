@@ -170,6 +170,43 @@ def test_related_cell_types_do_not_contradict() -> None:
     )
 
 
+def test_what_the_cells_config_tells_goes_before_what_is_read_off(copy: Copy) -> None:
+    """There all cells of train are of one type, so that every negative is wrong."""
+    (copy.folder / "cells").mkdir()
+    told = copy.rows("train")[["sample_idx"]].assign(
+        caption_facts='{"cell_type": "T cell"}',
+        known_facts='{"cell_type": "T cell"}',
+        known_terms="{}",
+    )
+    told.to_parquet(copy.folder / "cells" / "train-00000-of-00001.parquet")
+    assert copy.prove() == {"negative"}
+
+
+def test_terms_of_the_cells_config_decide() -> None:
+    anchor = {"caption_facts": '{"cell_type": "T"}', "known_terms": '{"cell_type": "CL:0000084"}'}
+    child = {"caption_facts": '{"cell_type": "CD4"}', "known_terms": '{"cell_type": "CL:0000624"}'}
+    assert not prove.contradicts(anchor, child, "")
+    assert prove.contradicts(anchor, {**child, "known_terms": "{}"}, "")
+
+
+def test_pairs_hold_and_a_false_caption_that_is_true_is_found(tmp_path: Path) -> None:
+    spec = donor_spec(
+        write_cells(tmp_path, donor_cells()),
+        format="pairs",
+        chunks={"count": 2},
+        splits={"train": 0.75, "validation": 0.25, "test": 0},
+        embedders=(),
+    )
+    pairs = Dataset.make(spec, tmp_path / "root").succeed()
+    copy = Copy(tmp_path / "published", tmp_path / "root" / "storage" / "share")
+    shutil.copytree(pairs.published.resolve(), copy.folder)
+    assert copy.prove() == set()
+    rows = copy.rows("train")
+    rows.loc[1, "caption"] = rows.loc[0, "caption"]
+    copy.write("train", rows)
+    assert copy.prove() == {"negative"}
+
+
 @pytest.mark.parametrize("kind", ["turned", "unexpressed", "short"])
 def test_a_sentence_that_is_not_the_cells_own(copy: Copy, kind: str) -> None:
     rows = copy.rows("validation")
