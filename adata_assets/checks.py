@@ -23,6 +23,7 @@ from adata_assets.schemas.chunked import (
     ShareLinkSchema,
     cell_text_schema,
 )
+from adata_assets.schemas.leakage import LeakageProbeSchema, SharedCellSchema, SharedKeySchema
 from adata_assets.schemas.rows import row_schema
 from adata_assets.schemas.scorecard import ScorecardSchema
 from adata_assets.spec import DatasetSpec
@@ -83,6 +84,10 @@ def build_checks(
         _table_check(spec, "share_links", "share_links.parquet", ShareLinkSchema, chunks),
         _content_check(spec, "annotated_obs", "order_and_groups", _check_annotated),
         _content_check(spec, "ledger", "no_cell_unaccounted", _check_ledger),
+        _table_check(spec, "leakage", "shared_keys.parquet", SharedKeySchema),
+        _table_check(spec, "leakage", "shared_cells.parquet", SharedCellSchema),
+        _table_check(spec, "leakage", "probe.parquet", LeakageProbeSchema),
+        _content_check(spec, "leakage", "nothing_in_two_splits", _check_leakage),
         _content_check(spec, "counts", "umis_conserved", _check_counts),
         _content_check(spec, "chunk_files", "slots", _check_chunk_files, chunks),
         _content_check(spec, "share_links", "links_not_expired", _check_expiry, chunks),
@@ -169,6 +174,13 @@ def _check_ledger(spec: DatasetSpec, store: Storage, artefact: Artefact) -> Find
     from adata_assets.annotation.ledger import find_unaccounted
 
     return Findings(*find_unaccounted(artefact))
+
+
+def _check_leakage(spec: DatasetSpec, store: Storage, artefact: Artefact) -> Findings:
+    """No group and no cell with the same counts is in two splits."""
+    from adata_assets.leakage.store import find_leakage_breaches
+
+    return Findings(*find_leakage_breaches(artefact))
 
 
 def _check_captions(spec: DatasetSpec, store: Storage, artefact: Artefact) -> Findings:

@@ -23,6 +23,7 @@ from adata_assets.sources.contract import Source
 from adata_assets.sources.opening import open_sources
 from adata_assets.sources.pinning import find_change, look_at_sources
 from adata_assets.spec import DatasetSpec
+from adata_assets.splitting.lock import LOCK, find_lock_change
 from adata_assets.storage import Storage
 
 
@@ -82,7 +83,12 @@ class DatasetGraph:
     @cached_property
     def sources(self) -> dict[str, Source]:
         """The dataset's sources by label."""
-        return open_sources(self.spec, Path(self._source_metadata[FOLDER]))
+        return open_sources(self.spec, self.folder)
+
+    @cached_property
+    def folder(self) -> Path:
+        """Where the YAML is."""
+        return Path(self._source_metadata[FOLDER])
 
     def dataset_ids(self) -> list[str]:
         """Return the ids of all datasets of the definitions."""
@@ -166,10 +172,8 @@ def find_stale(
     for node in graph.nodes():
         artefact = artefacts[node]
         reason = _judge(graph, node, artefacts)
-        if node.stage == "raw_h5ad" and reason is None and artefact is not None:
-            reason = _judge_source(graph, artefact)
-        if node.stage == "share_links" and reason is None and artefact is not None:
-            reason = _judge_links(graph, artefact)
+        if reason is None and artefact is not None and node.stage in _OUTSIDE:
+            reason = _OUTSIDE[node.stage](graph, artefact)
         if reason is None and artefact is not None:
             if recorded[node.stage].get(node.partition_key) != artefact.data_version:
                 reason = "not recorded in this Dagster instance"
@@ -220,6 +224,15 @@ def _judge_links(graph: DatasetGraph, share_links: Artefact) -> str | None:
     end = share_links.metadata["expires_at"]
     soon = ends_within(end, graph.spec.share.refresh_before_s)
     return f"stale: its links end at {end}" if soon else None
+
+
+def _judge_lock(graph: DatasetGraph, annotated: Artefact) -> str | None:
+    change = find_lock_change(graph.folder, annotated.metadata["split_lock"])
+    return None if change is None else f"stale: {LOCK} {change}"
+
+
+# Stages that depend on something that is no artefact: files elsewhere, the clock, the lock.
+_OUTSIDE = {"raw_h5ad": _judge_source, "annotated_obs": _judge_lock, "share_links": _judge_links}
 
 
 def _recorded_versions(

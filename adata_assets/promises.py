@@ -7,6 +7,7 @@ the matter of ``checks``.
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -15,6 +16,7 @@ from adata_assets.annotation.captions.check import find_caption_breaches
 from adata_assets.annotation.captions.known import known_of
 from adata_assets.annotation.order import COUNTS
 from adata_assets.annotation.store import OBS, SOURCE_OBS, read_arrow_in_order, read_in_order
+from adata_assets.annotation.values import clean_values
 from adata_assets.artefact import Artefact
 from adata_assets.expiry import ends_within
 from adata_assets.matrix.counts import open_counts
@@ -40,7 +42,19 @@ def find_annotation_breaches(annotated: Artefact) -> Breaches:
         kept = obs.dropna(subset=["split"])
         in_two = kept.groupby("group", observed=True)["split"].nunique()
         breaches += [f"group {group!r} is in several splits" for group in in_two.index[in_two > 1]]
+        breaches += _find_shared_values(annotated, obs["split"])
     return breaches, len(obs)
+
+
+def _find_shared_values(annotated: Artefact, split: pd.Series) -> list[str]:
+    """Values of group columns in several splits, where a group is made of several values."""
+    columns = annotated.metadata["dealing"]["group_columns"]
+    breaches = []
+    for column in columns if len(columns) > 1 else ():
+        values = clean_values(read_table(annotated.local(SOURCE_OBS), [column])[column])
+        in_two = split.astype(object).groupby(values).nunique()
+        breaches += [f"{column} {v!r} is in several splits" for v in in_two.index[in_two > 1]]
+    return breaches
 
 
 def find_caption_breaches_of(annotated: Artefact) -> Breaches:

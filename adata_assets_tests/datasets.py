@@ -87,13 +87,18 @@ class Dataset:
 
     @classmethod
     def make(
-        cls, spec: DatasetSpec, root: Path, instance: dg.DagsterInstance | None = None
+        cls,
+        spec: DatasetSpec,
+        root: Path,
+        instance: dg.DagsterInstance | None = None,
+        *,
+        folder: Path | None = None,
     ) -> Dataset:
-        """Build the graph of a spec over a storage root."""
+        """Build the graph of a spec over a storage root; ``folder`` is the YAML's."""
         scratch = root / "scratch"
         scratch.mkdir(parents=True, exist_ok=True)
         resource = StorageResource(root=str(root / "storage"), scratch=str(scratch))
-        defs = with_resources(build_dataset_defs(spec, n_raw=None), resource)
+        defs = with_resources(build_dataset_defs(spec, folder=folder, n_raw=None), resource)
         storage = Storage(UPath(root / "storage"), scratch)
         graph = DatasetGraph(defs, spec.dataset_id)
         if instance is None:

@@ -5,7 +5,7 @@ Belongs here: the order of the steps and the tables that come out. Each step is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,18 @@ from adata_assets.annotation.captions.contradictions import find_without_negativ
 from adata_assets.annotation.captions.known import known_of, label_cells
 from adata_assets.annotation.captions.wording import word_captions
 from adata_assets.annotation.cleaning import Cleaning, clean_cells
+from adata_assets.annotation.dealing import (
+    CONFLICT,
+    deal_survivors,
+    describe_dealing,
+    group_cells,
+)
 from adata_assets.annotation.first_pass import FirstPass, read_once
 from adata_assets.annotation.genes.build import Genes, report_genes
 from adata_assets.annotation.harmonised.harmonise import Harmonised
 from adata_assets.annotation.harmonised.new_columns import make_columns
 from adata_assets.annotation.harmonised.privacy import choose_published
-from adata_assets.annotation.keys import read_totals, resolve_keys
+from adata_assets.annotation.keys import read_totals, resolve_groups, resolve_keys
 from adata_assets.annotation.learnt import learn_from_train
 from adata_assets.annotation.quality.rules import percent
 from adata_assets.annotation.raw_cells import RawCells, load_raw_cells
@@ -30,8 +36,8 @@ from adata_assets.errors import InputError
 from adata_assets.schemas.annotated import ObsSchema
 from adata_assets.sources.raw import RawFile
 from adata_assets.spec import SPLITS, DatasetSpec
-from adata_assets.splitting.assign import assign_by_cell, assign_by_group
 from adata_assets.splitting.chunks import deal_chunks, order_cells, sizes_of
+from adata_assets.splitting.components import Group
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,8 @@ class AnnotatedObs:
         Small facts for later stages and for people (JSON).
     warnings
         What a reader of the log should know.
+    locked
+        Groups that are locked to splits from now on; None when cells were dealt one by one.
     """
 
     obs: pd.DataFrame
@@ -63,10 +71,16 @@ class AnnotatedObs:
     gene_report: pd.DataFrame
     facts: dict[str, Any]
     warnings: tuple[str, ...]
+    locked: Mapping[Group, str] | None
 
 
 def annotate(
-    files: Sequence[RawFile], spec: DatasetSpec, *, scratch: Path, cache: Path
+    files: Sequence[RawFile],
+    spec: DatasetSpec,
+    *,
+    scratch: Path,
+    cache: Path,
+    locked: Mapping[Group, str] | None = None,
 ) -> AnnotatedObs:
     """Annotate every cell of the raw files.
 
@@ -74,6 +88,8 @@ def annotate(
     ----------
     cache
         File of what archives said about accessions; made when ``harmonise.accession`` is set.
+    locked
+        Groups that were dealt before, with their splits.
 
     Raises
     ------
@@ -82,6 +98,7 @@ def annotate(
         left, groups that cannot be dealt. Says what was found and the way out.
     """
     raw = load_raw_cells(files)
+    groups = resolve_groups(raw.obs, spec, raw.label)
     keys = resolve_keys(raw.obs, spec, raw.label)
     published = raw.obs[choose_published(raw.obs, spec.publish_obs, spec.drop_obs)]
     totals = read_totals(raw.obs, keys["totals"])
@@ -89,11 +106,17 @@ def annotate(
     known = known_of(published, keys)
     stated = label_cells(raw.obs, known, keys, spec)
     obs = _describe_cells(raw, first, totals).join(stated)
+    obs["group"] = group_cells(raw.obs, groups)
     is_gene_subset = bool((obs["total_counts_source"] > obs["n_counts"]).any())
     cleaning = clean_cells(raw, obs, first.metrics, spec, keys, is_gene_subset=is_gene_subset)
-    obs = obs.join(cleaning.removals)
-    split_by = "group" if keys["group"] and spec.splits.split_by != "cell" else "cell"
-    obs["split"] = _split(obs, spec, split_by)
+    obs = _leave_uncontradicted(obs.join(cleaning.removals), spec)
+    split_by = "group" if groups and spec.splits.split_by != "cell" else "cell"
+    dealt = deal_survivors(
+        obs, raw.obs, first.metrics, spec, groups, split_by=split_by, locked=locked or {}
+    )
+    obs["split"] = dealt.split
+    obs.loc[dealt.left_out.index, "removed_rule"] = CONFLICT
+    obs.loc[dealt.left_out.index, "removed_value"] = dealt.left_out
     learnt = learn_from_train(obs, raw.obs, spec, keys, is_gene_subset=is_gene_subset)
     obs["batch"], obs["depth_mode"] = learnt.batch, learnt.depth_mode
     _remove(obs, learnt.outliers)
@@ -104,6 +127,7 @@ def annotate(
     words = _word(stated, obs, spec, known.get("assay"))
     facts = _facts(raw, first, spec, obs, split_by=split_by)
     facts |= {"keys": keys, "is_gene_subset": is_gene_subset, **learnt.facts}
+    facts["dealing"] = describe_dealing(dealt, obs, spec, groups if split_by == "group" else ())
     return AnnotatedObs(
         obs=obs.join(words)[list(ObsSchema.to_schema().columns)],
         source_obs=raw.obs,
@@ -114,6 +138,7 @@ def annotate(
         gene_report=report_genes(first.genes, first.metrics.feature_counts),
         facts=facts,
         warnings=(*_warn(first, obs, cleaning), *learnt.warnings),
+        locked=dealt.locked,
     )
 
 
@@ -146,22 +171,13 @@ def _total_counts(raw: RawCells, first: FirstPass, totals: np.ndarray | None) ->
     return stated
 
 
-def _split(obs: pd.DataFrame, spec: DatasetSpec, split_by: str) -> pd.Series:
-    survivors = obs[obs["removed_rule"].isna()]
-    if survivors.empty:
-        counts = obs["removed_rule"].value_counts()
-        reasons = ", ".join(f"{rule} {n:,}" for rule, n in counts.items())
-        raise InputError(
-            f"no cells are left of {len(obs):,} ({reasons}). Loosen the rules under qc; for cells "
-            "without a caption set on_missing_caption to from_obs or format to single; a subset "
-            "may be too small"
-        )
-    fractions = spec.splits.fractions
-    if split_by == "group":
-        assigned = assign_by_group(survivors["group"], fractions)
-    else:
-        assigned = assign_by_cell(survivors["sample_idx"], fractions, seed=spec.seed)
-    return assigned.reindex(obs.index).astype(object).where(lambda s: s.notna(), None)
+def _leave_uncontradicted(obs: pd.DataFrame, spec: DatasetSpec) -> pd.DataFrame:
+    """Cells that none contradicts would leave any split, so fractions are not spent on them."""
+    is_alive = obs["removed_rule"].isna()
+    if spec.format != "single" and is_alive.any():
+        obs["split"] = pd.Series(SPLITS[0], index=obs.index, dtype=object).where(is_alive, None)
+        _remove(obs, find_without_negative(obs))
+    return obs
 
 
 def _remove(obs: pd.DataFrame, removals: pd.DataFrame) -> None:

@@ -20,7 +20,7 @@ from adata_assets.spec import DatasetSpec
 from adata_assets.splitting.subset import choose_subset
 
 # Nothing is wrong with these cells: they come back when what is missing about them is supplied.
-QUARANTINE = ("no_group", "no_caption", "no_valid_negative")
+QUARANTINE = ("no_group", "no_caption", "split_conflict", "no_valid_negative")
 
 
 @dataclass(frozen=True)

@@ -20,31 +20,53 @@ DEPTH_MODE = "depth_mode"
 def resolve_keys(source_obs: pd.DataFrame, spec: DatasetSpec, label: str) -> dict[str, str | None]:
     """Return the obs column behind each key: the named one, else the CELLxGENE name if it is there.
 
+    Of several group columns ``group`` is the first; all of them are what ``resolve_groups`` returns.
+
     Raises
     ------
     InputError
         If a named column is not in the file: says which columns are.
     """
-    usual = {"group": "donor_id", "cell_type": "cell_type", "instrument": "assay"}
+    usual = {"cell_type": "cell_type", "instrument": "assay"}
     found: dict[str, str | None] = {}
-    for key in ("batch", "group", "caption", "cell_type", "instrument", "totals"):
+    for key in ("batch", "caption", "cell_type", "instrument", "totals"):
         named = getattr(spec.keys, key)
         if key == "batch" and named == DEPTH_MODE:
             found[key] = named
             continue
-        if named is not None and named not in source_obs:
-            raise InputError(
-                f"{label}: keys.{key} names the obs column {named!r}, which is not there; "
-                f"obs columns are {list(source_obs.columns)}"
-            )
+        if named is not None:
+            _require_column(source_obs, key, named, label)
         default = usual.get(key)
         found[key] = named or (default if default in source_obs else None)
-    if spec.splits.split_by == "group" and found["group"] is None:
+    found["group"] = next(iter(resolve_groups(source_obs, spec, label)), None)
+    return found
+
+
+def resolve_groups(source_obs: pd.DataFrame, spec: DatasetSpec, label: str) -> tuple[str, ...]:
+    """Return the obs columns of groups: the named ones, else ``donor_id`` if it is there.
+
+    Raises
+    ------
+    InputError
+        If a named column is not in the file, or groups are asked for and there is no column.
+    """
+    for named in spec.keys.groups:
+        _require_column(source_obs, "group", named, label)
+    found = spec.keys.groups or (("donor_id",) if "donor_id" in source_obs else ())
+    if spec.splits.split_by == "group" and not found:
         raise InputError(
             f"{label}: splits.split_by is group, but there is no group column: set keys.group "
             f"to one of {list(source_obs.columns)}, or splits.split_by to cell"
         )
     return found
+
+
+def _require_column(source_obs: pd.DataFrame, key: str, named: str, label: str) -> None:
+    if named not in source_obs:
+        raise InputError(
+            f"{label}: keys.{key} names the obs column {named!r}, which is not there; "
+            f"obs columns are {list(source_obs.columns)}"
+        )
 
 
 def require_ids(source_obs: pd.DataFrame, path: str | Path) -> pd.Series:

@@ -14,7 +14,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from adata_assets.annotation.genes.build import Genes
-from adata_assets.annotation.measure_kernels import IS_GENE, IS_MT, measure_rows
+from adata_assets.annotation.measure_kernels import IS_GENE, IS_MT, IS_SHARED, measure_rows
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ class CellMetrics:
         int64 ``(n_obs,)``, features of class gene with a count.
     fingerprint
         uint64 ``(n_obs, 2)``: equal for cells with equal counts of equal genes.
+    n_genes_shared, fingerprint_shared
+        The same as ``n_genes`` and ``fingerprint`` of those genes that all source files have.
     feature_counts, feature_cells
         int64 ``(n_source_features,)``: sum of the counts of a source feature over all cells, and
         the cells that have one.
@@ -46,18 +48,20 @@ class CellMetrics:
     n_counts_top20: np.ndarray
     n_sentence_genes: np.ndarray
     fingerprint: np.ndarray
+    n_genes_shared: np.ndarray
+    fingerprint_shared: np.ndarray
     feature_counts: np.ndarray
     feature_cells: np.ndarray
 
     @classmethod
     def zeros(cls, n_obs: int, n_source_features: int = 0) -> CellMetrics:
         """Return metrics of cells without counts."""
-        cells = [np.zeros(n_obs, np.int64) for _ in range(5)]
+        cells = [np.zeros(n_obs, np.int64) for _ in range(6)]
         features = [np.zeros(n_source_features, np.int64) for _ in range(2)]
-        fingerprint = np.zeros((n_obs, 2), np.uint64)
+        fingerprints = [np.zeros((n_obs, 2), np.uint64) for _ in range(2)]
         return cls(
-            *(cells[0], cells[1], cells[2], cells[3], cells[4]),
-            *(fingerprint, features[0], features[1]),
+            *(cells[0], cells[1], cells[2], cells[3], cells[4], fingerprints[0]),
+            *(cells[5], fingerprints[1], features[0], features[1]),
         )
 
 
@@ -75,14 +79,15 @@ def measure_cells(
     blocks
         ``(first cell, counts)``; the columns are the source features.
     genes
-        Uses ``gene_id``, ``is_mt`` and ``feature_class`` of ``var``, and ``gene_index``.
+        Uses ``gene_id``, ``is_mt``, ``feature_class`` and ``in_all_sources`` of ``var``, and
+        ``gene_index``.
     n_obs
         Number of cells of all blocks.
 
     Examples
     --------
     >>> var = pd.DataFrame({"gene_id": ["a", "MT-b"], "is_mt": [False, True],
-    ...                     "feature_class": "gene"})
+    ...                     "feature_class": "gene", "in_all_sources": True})
     >>> genes = Genes(var, np.array([0, 1, 0], np.int32))
     >>> found = measure_cells([(0, sp.csr_matrix([[1, 2, 3]]))], genes, n_obs=1)
     >>> found.n_counts.tolist(), found.n_genes.tolist(), found.n_counts_mt.tolist()
@@ -93,6 +98,7 @@ def measure_cells(
     gene_index = genes.gene_index.astype(np.uint32)
     flags = np.where(genes.var["is_mt"].to_numpy(bool), IS_MT, 0).astype(np.uint8)
     flags |= np.where(genes.var["feature_class"] == "gene", IS_GENE, 0).astype(np.uint8)
+    flags |= np.where(genes.var["in_all_sources"].to_numpy(bool), IS_SHARED, 0).astype(np.uint8)
     gene_key = pd.util.hash_array(genes.var["gene_id"].to_numpy(dtype=object))
     # Room for the genes of one cell; the sums are zero between cells.
     room = (np.zeros(len(flags), np.int64), np.empty(len(flags), np.uint32))
@@ -109,6 +115,8 @@ def measure_cells(
             metrics.n_counts_top20[rows],
             metrics.n_sentence_genes[rows],
             metrics.fingerprint[rows],
+            metrics.n_genes_shared[rows],
+            metrics.fingerprint_shared[rows],
             per_feature,
         )
     metrics.feature_counts[:], metrics.feature_cells[:] = per_feature.T

@@ -6,7 +6,7 @@ import numba
 import numpy as np
 
 N_TOP = 20
-IS_GENE, IS_MT = np.uint8(1), np.uint8(2)
+IS_GENE, IS_MT, IS_SHARED = np.uint8(1), np.uint8(2), np.uint8(4)
 
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
@@ -72,6 +72,8 @@ def measure_rows(
     n_counts_top20: np.ndarray,
     n_sentence_genes: np.ndarray,
     fingerprint: np.ndarray,
+    n_genes_shared: np.ndarray,
+    fingerprint_shared: np.ndarray,
     per_feature: np.ndarray,
 ) -> None:
     """Measure the cells of a block.
@@ -81,10 +83,11 @@ def measure_rows(
     block
         Row pointers, features (uint32) and counts of a CSR matrix.
     genes
-        Gene of each feature (uint32); `IS_MT`, `IS_GENE` or both of each gene (uint8); its hash.
+        Gene of each feature (uint32); `IS_MT`, `IS_GENE`, `IS_SHARED` of each gene (uint8); its hash.
     room
         int64 zeros and uint32, one per gene; the zeros are left as zeros.
-    n_counts, n_genes, n_counts_mt, n_counts_top20, n_sentence_genes, fingerprint
+    n_counts, n_genes, n_counts_mt, n_counts_top20, n_sentence_genes, fingerprint, n_genes_shared, \
+    fingerprint_shared
         Filled, one per cell; zero before.
     per_feature
         int64 ``(n_features, 2)``, counts and cells; added to.
@@ -99,6 +102,7 @@ def measure_rows(
         largest[:] = 0
         total, n_mt, n_sentence = np.int64(0), np.int64(0), np.int64(0)
         first, second = np.uint64(0), np.uint64(0)
+        n_shared, first_shared, second_shared = np.int64(0), np.uint64(0), np.uint64(0)
         for place in range(n_found):
             gene = found[place]
             count = sums[gene]
@@ -112,7 +116,14 @@ def measure_rows(
             # A sum does not depend on the order of the genes in the file.
             entry = mix(gene_key[gene] + mix(np.uint64(count)))
             first += entry
-            second += mix(entry ^ _GOLDEN)
+            other = mix(entry ^ _GOLDEN)
+            second += other
+            if flags[gene] & IS_SHARED:
+                n_shared += 1
+                first_shared += entry
+                second_shared += other
         n_counts[row], n_genes[row], n_counts_mt[row] = total, n_found, n_mt
         n_counts_top20[row], n_sentence_genes[row] = largest.sum(), n_sentence
         fingerprint[row, 0], fingerprint[row, 1] = first, second
+        n_genes_shared[row] = n_shared
+        fingerprint_shared[row, 0], fingerprint_shared[row, 1] = first_shared, second_shared

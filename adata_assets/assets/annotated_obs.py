@@ -1,5 +1,7 @@
 """``annotated_obs``: one row per raw cell, kept or left out with a reason; the gene table."""
 
+from pathlib import Path
+
 import dagster as dg
 
 from adata_assets.artefact import Artefact
@@ -33,9 +35,15 @@ READS = (
 )
 
 
-def build_annotated_obs(spec: DatasetSpec) -> dg.AssetsDefinition:
-    """Build the asset that annotates every cell of the raw file."""
-    version = code_version("1", read_fields(spec, *READS))
+def build_annotated_obs(spec: DatasetSpec, folder: Path | None) -> dg.AssetsDefinition:
+    """Build the asset that annotates every cell of the raw file.
+
+    Parameters
+    ----------
+    folder
+        Where the YAML is; ``splits.lock.csv`` lies beside it.
+    """
+    version = code_version("2", read_fields(spec, *READS))
 
     @dg.asset(
         **asset_options(
@@ -56,22 +64,33 @@ def build_annotated_obs(spec: DatasetSpec) -> dg.AssetsDefinition:
         from adata_assets.annotation.annotate import annotate
         from adata_assets.annotation.store import write_annotated
         from adata_assets.sources.raw import read_raw_files, unchanged
+        from adata_assets.splitting.lock import LOCK, keep_lock, read_lock
 
-        store = storage.open()
+        store, locked = storage.open(), read_lock(folder)
         with unchanged(read_raw_files(raw_h5ad)) as files:
             annotated = annotate(
-                files, spec, scratch=store.scratch, cache=store.cache(spec.dataset_id, "accessions")
+                files,
+                spec,
+                scratch=store.scratch,
+                cache=store.cache(spec.dataset_id, "accessions"),
+                locked=locked,
             )
         for warning in annotated.warnings:
             context.log.warning(warning)
         with store.draft(spec.dataset_id, STAGE, code_version=version, inputs=[raw_h5ad]) as draft:
             write_annotated(annotated, draft.folder)
             draft.metadata |= annotated.facts
+            # Before the commit: a build that is stored has its groups locked.
+            draft.metadata["split_lock"] = lock = keep_lock(folder, annotated.locked)
+        if lock["reason"] and annotated.locked is not None:
+            context.log.warning(f"no {LOCK} was written: {lock['reason']}")
         return to_output(
             draft.committed,
             n_raw=len(annotated.obs),
             n_obs=sum(annotated.facts["split_sizes"].values()),
             split_sizes=annotated.facts["split_sizes"],
+            dealing=dg.MetadataValue.json(annotated.facts["dealing"]),
+            split_lock=dg.MetadataValue.json(lock),
             genes=dg.MetadataValue.md(annotated.gene_report.to_markdown(index=False)),
             harmonised=dg.MetadataValue.md(annotated.harmonised.report.to_markdown(index=False)),
             values=dg.MetadataValue.json(annotated.facts["values"]),

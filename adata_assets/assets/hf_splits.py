@@ -49,6 +49,7 @@ def build_hf_splits(spec: DatasetSpec) -> dg.AssetsDefinition:
         ins={
             "annotated_obs": upstream(spec, "annotated_obs"),
             "ledger": upstream(spec, "ledger"),
+            "leakage": upstream(spec, "leakage"),
             "cell_texts": upstream(spec, "cell_texts", collect=True),
             "share_links": upstream(spec, "share_links", collect=True),
             **({SCORECARD: upstream(spec, SCORECARD)} if spec.embedders else {}),
@@ -58,6 +59,7 @@ def build_hf_splits(spec: DatasetSpec) -> dg.AssetsDefinition:
         storage: StorageResource,
         annotated_obs: Artefact,
         ledger: Artefact,
+        leakage: Artefact,
         cell_texts: Mapping[str, Artefact],
         share_links: Mapping[str, Artefact],
         **scored: Artefact,
@@ -67,7 +69,7 @@ def build_hf_splits(spec: DatasetSpec) -> dg.AssetsDefinition:
 
         store = storage.open()
         inputs = ReleaseInputs(
-            annotated_obs, ledger, cell_texts, share_links, scored.get(SCORECARD)
+            annotated_obs, ledger, leakage, cell_texts, share_links, scored.get(SCORECARD)
         )
         with store.draft(spec.dataset_id, STAGE, code_version=version, inputs=inputs.all) as draft:
             draft.metadata |= write_hf_splits(spec, inputs, draft.folder)

@@ -19,6 +19,7 @@ from adata_assets.assets.embeddings import build_embeddings
 from adata_assets.assets.gene_stats import build_gene_stats
 from adata_assets.assets.hf_release import build_hf_release
 from adata_assets.assets.hf_splits import build_hf_splits
+from adata_assets.assets.leakage import build_leakage
 from adata_assets.assets.ledger import build_ledger_asset
 from adata_assets.assets.models import build_model
 from adata_assets.assets.raw_h5ad import build_raw_h5ad
@@ -38,7 +39,7 @@ def build_dataset_defs(
     Parameters
     ----------
     folder
-        Where relative paths of the spec begin.
+        Where relative paths of the spec begin and ``splits.lock.csv`` lies; None: there is none.
     n_raw
         Cells of the raw file; needed for ``chunks.size``.
 
@@ -52,10 +53,11 @@ def build_dataset_defs(
     assets = [
         build_source(spec, folder),
         build_raw_h5ad(spec, folder),
-        build_annotated_obs(spec),
+        build_annotated_obs(spec, folder),
         build_ledger_asset(spec),
         build_counts(spec),
         build_gene_stats(spec),
+        build_leakage(spec),
         *(build_model(spec, embedder, folder) for embedder in spec.embedders),
         *(build_embeddings(spec, embedder, chunks) for embedder in spec.embedders),
         *([build_embedding_scorecard(spec)] if spec.embedders else []),

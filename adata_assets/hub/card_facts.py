@@ -85,8 +85,9 @@ def describe_splits(
     by: str,
     group_key: str | None,
     n_groups: Mapping[str, int] | None,
+    dealing: Mapping[str, Any] | None = None,
 ) -> str:
-    """Return how the cells were dealt and a table of the splits.
+    """Return how the cells were dealt, a table of the splits, and how far they are off.
 
     Parameters
     ----------
@@ -98,6 +99,8 @@ def describe_splits(
         obs column of the groups; None when the source has none.
     n_groups
         Groups of each split; None when there is no group column.
+    dealing
+        ``dealing`` of ``annotated_obs``: shares, deviations, columns, held-out values, cell types.
 
     Raises
     ------
@@ -111,7 +114,28 @@ def describe_splits(
         [code_span(name), *([f"{n_groups[name]:,}"] if n_groups else []), f"{n:,}"]
         for name, n in counts.items()
     ]
-    return f"{_describe_dealing(by, group_key)}\n\n{table(header, rows)}"
+    columns = dealing["group_columns"] if dealing else ()
+    text = f"{_describe_dealing(by, group_key, columns)}\n\n{table(header, rows)}"
+    return f"{text}\n\n{_describe_quality(dealing)}" if dealing else text
+
+
+def _describe_quality(dealing: Mapping[str, Any]) -> str:
+    shares = ", ".join(
+        f"{name} {100 * dealing['shares'][name]:.1f} % (asked {100 * asked:g} %, "
+        f"{dealing['deviation_points'][name]:+.1f} points)"
+        for name, asked in dealing["asked"].items()
+    )
+    told = [f"Shares of the cells: {shares}."]
+    if dealing["held_out"]:
+        held = "; ".join(
+            f"{split} by {', '.join(map(code_span, names))}"
+            for split, names in dealing["held_out"].items()
+        )
+        told.append(f"Held out by the settings: {held}.")
+    if dealing["n_labels"]:
+        labels = ", ".join(f"{name} {n}" for name, n in dealing["labels"].items())
+        told.append(f"Of {dealing['n_labels']} cell types occur: {labels}.")
+    return " ".join(told)
 
 
 def describe_ledger(ledger: pd.DataFrame) -> str:
@@ -169,7 +193,12 @@ def _describe_embedding(name: str, facts: Mapping[str, str]) -> str:
     )
 
 
-def _describe_dealing(by: str, group_key: str | None) -> str:
+def _describe_dealing(by: str, group_key: str | None, columns: Sequence[str]) -> str:
+    if by == "group" and len(columns) > 1:
+        return (
+            "Cells were dealt by whole groups of the obs columns "
+            f"{', '.join(map(code_span, columns))}: no value of them is in two splits."
+        )
     if by == "group" and group_key is not None:
         return (
             f"Cells were dealt by whole groups of the obs column {code_span(group_key)}: no group "

@@ -23,6 +23,7 @@ def build_card(
     n_genes: Sequence[Mapping[str, Any]],
     annotated: Mapping[str, Any],
     ledger: pd.DataFrame,
+    leakage: str,
     links_end: str | None = None,
     scorecard: tuple[pd.DataFrame, Mapping[str, Any]] | None = None,
 ) -> str:
@@ -45,6 +46,8 @@ def build_card(
         ``LedgerSchema``.
     links_end
         When the first link ends, ISO time with zone; None: never.
+    leakage
+        What the splits share, as Markdown.
     scorecard
         ``ScorecardSchema`` and the facts beside it; None: there are no embeddings.
 
@@ -83,7 +86,9 @@ def build_card(
             by=annotated["split_by"],
             group_key=annotated["keys"]["group"],
             n_groups=annotated["n_groups"],
-        ),
+            dealing=annotated["dealing"],
+        )
+        + f"\n\n{leakage}",
         "ledger_section": parts.describe_ledger(ledger),
         "source_section": parts.describe_source(spec.data_sources),
         "citations_section": parts.cite_sources(spec.citations),

@@ -21,7 +21,9 @@ from adata_assets.annotation.ledger import LEDGER
 from adata_assets.annotation.store import OBS, read_arrow_in_order, read_facts
 from adata_assets.artefact import Artefact
 from adata_assets.expiry import earliest_end
+from adata_assets.hub.card_leakage import describe_leakage
 from adata_assets.hub.dataset_card import build_card, count_labelled
+from adata_assets.leakage.store import read_leakage
 from adata_assets.rows.formats import add_evaluator_columns, build_rows
 from adata_assets.rows.negatives import cell_keys, draw_negatives
 from adata_assets.rows.parquet import ShardInfo, SplitWriter
@@ -39,6 +41,7 @@ class ReleaseInputs:
 
     annotated: Artefact
     ledger: Artefact
+    leakage: Artefact
     cell_texts: Mapping[str, Artefact]
     share_links: Mapping[str, Artefact]
     scorecard: Artefact | None = None
@@ -50,6 +53,7 @@ class ReleaseInputs:
         return [
             self.annotated,
             self.ledger,
+            self.leakage,
             *([self.scorecard] if self.scorecard else []),
             *(self.cell_texts[key] for key in keys),
             *(self.share_links[key] for key in keys),
@@ -96,6 +100,7 @@ def write_hf_splits(spec: DatasetSpec, inputs: ReleaseInputs, folder: Path) -> d
         annotated=inputs.annotated.metadata,
         links_end=inputs.links_end,
         ledger=read_table(inputs.ledger.local(LEDGER)),
+        leakage=describe_leakage(*read_leakage(inputs.leakage)),
         scorecard=_copy_scorecard(inputs.scorecard, folder) if inputs.scorecard else None,
     )
     (folder / CARD).write_text(card, encoding="utf-8")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from adata_assets.spec.base import Frozen
 
@@ -53,8 +53,10 @@ class Keys(Frozen):
     batch: str | None = Field(
         None, description="obs column of the batch, or depth_mode (found in the train cells)"
     )
-    group: str | None = Field(
-        None, description="obs column whose values never span two splits (default: donor_id)"
+    group: str | tuple[str, ...] | None = Field(
+        None,
+        description="obs column, or several, whose values never span two splits (default: "
+        "donor_id); of several, cells that share a value of any are dealt together",
     )
     caption: str | None = Field(
         None, description="obs column of given captions; without it captions are made from obs"
@@ -66,6 +68,20 @@ class Keys(Frozen):
     totals: str | None = Field(
         None, description="obs column of total counts over the whole transcriptome (gene subsets)"
     )
+
+    @field_validator("group")
+    @classmethod
+    def _columns_once(cls, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        if isinstance(value, tuple) and (not value or len(set(value)) < len(value)):
+            raise ValueError(f"group: name at least one obs column, each once; found {list(value)}")
+        return value
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The named group columns; none for the default."""
+        if self.group is None:
+            return ()
+        return (self.group,) if isinstance(self.group, str) else self.group
 
 
 class CountsRules(Frozen):

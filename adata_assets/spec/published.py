@@ -23,7 +23,11 @@ class Chunks(Frozen):
 
 
 class Splits(Frozen):
-    """Fractions of the published cells; whole groups are dealt when there is a group column."""
+    """Fractions of the published cells; whole groups are dealt when there is a group column.
+
+    Groups that share a cell with the same counts are dealt together. ``splits.lock.csv`` beside the
+    YAML keeps where each group went; a group in it never moves.
+    """
 
     train: Fraction = Field(0.8, description="fraction of the cells in train")
     validation: Fraction = Field(0.1, description="fraction of the cells in validation")
@@ -31,6 +35,37 @@ class Splits(Frozen):
     split_by: Literal["group", "cell"] | None = Field(
         None, description="deal whole groups or single cells (default: group if there is a column)"
     )
+    held_out: dict[Literal["validation", "test"], dict[str, tuple[str, ...]]] = Field(
+        {},
+        description="split to obs column to values: cells with such a value, and all that is dealt "
+        "together with them, go to that split, e.g. {test: {tissue: [lung]}}",
+    )
+    on_lock_conflict: Literal["error", "quarantine"] = Field(
+        "error",
+        description="what happens to cells that join groups locked to different splits: the build "
+        "stops and names them, or they are left out",
+    )
+
+    @field_validator("held_out", mode="before")
+    @classmethod
+    def _as_texts(cls, given: Any) -> Any:
+        # A YAML's numbers are compared with the texts of obs columns; one value may stand alone.
+        if not isinstance(given, dict):
+            return given
+        return {
+            split: {name: _list_texts(values) for name, values in columns.items()}
+            if isinstance(columns, dict)
+            else columns
+            for split, columns in given.items()
+        }
+
+    @model_validator(mode="after")
+    def _held_out_splits_exist(self) -> Splits:
+        if unasked := sorted(set(self.held_out) - set(self.fractions)):
+            raise ValueError(
+                f"held_out names {unasked}, whose fraction is 0: give it the fraction you expect"
+            )
+        return self
 
     @model_validator(mode="after")
     def _sum_to_one(self) -> Splits:
@@ -45,6 +80,11 @@ class Splits(Frozen):
     def fractions(self) -> dict[str, float]:
         """The splits that are asked for, in their order, with their fractions."""
         return {name: getattr(self, name) for name in SPLITS if getattr(self, name) > 0}
+
+
+def _list_texts(given: Any) -> list[Any]:
+    values = given if isinstance(given, list | tuple) else [given]
+    return [str(one) if isinstance(one, int | float) else one for one in values]
 
 
 class GivenModel(Frozen):

@@ -1,20 +1,17 @@
-"""Assign every published cell to a split: whole groups, or single cells when asked to.
+"""Assign single cells to splits.
 
-Belongs here: the assignment as a function of ids, groups, fractions and the seed.
+Belongs here: the assignment as a function of ids, sets of equal cells, fractions and the seed. Whole
+groups are dealt in ``optimise``.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from adata_assets.errors import InputError
-
-# 3 splits of 12 groups are 531,441 assignments: all of them are looked at.
-MAX_EXHAUSTIVE_GROUPS = 12
 
 
 def seeded_keys(ids: pd.Series, *, seed: int, purpose: str) -> np.ndarray:
@@ -30,8 +27,18 @@ def seeded_keys(ids: pd.Series, *, seed: int, purpose: str) -> np.ndarray:
     return pd.util.hash_array(ids.to_numpy(dtype=object), hash_key=key, categorize=False)
 
 
-def assign_by_cell(ids: pd.Series, fractions: Mapping[str, float], *, seed: int) -> pd.Series:
+def assign_by_cell(
+    ids: pd.Series,
+    fractions: Mapping[str, float],
+    *,
+    seed: int,
+    copies: pd.Series | None = None,
+    held: pd.Series | None = None,
+) -> pd.Series:
     """Assign single cells: exact sizes by largest remainder, at least one cell per split.
+
+    Held cells go where they have to; then sets of equal cells, the largest first, to the split that
+    lacks most; the others fill up what is left.
 
     Parameters
     ----------
@@ -39,89 +46,68 @@ def assign_by_cell(ids: pd.Series, fractions: Mapping[str, float], *, seed: int)
         Cell ids, str ``(n_obs,)``.
     fractions
         Split names and their fractions, summing to 1.
+    copies
+        The same text for cells with equal counts, which stay together; None for a cell without.
+    held
+        Split that a cell has to go to, or None; the same for all cells of a set.
 
     Raises
     ------
     InputError
-        If there are fewer cells than splits.
+        If there are fewer cells than splits, or held cells leave none for one.
     """
     if len(ids) < len(fractions):
         raise InputError(
             f"{len(ids)} cells cannot fill {len(fractions)} splits ({', '.join(fractions)}): "
             "ask for fewer splits"
         )
-    sizes = _largest_remainder(len(ids), fractions)
-    order = np.argsort(seeded_keys(ids, seed=seed, purpose="split"), kind="stable")
-    names = np.empty(len(ids), dtype=object)
-    names[order] = np.repeat(np.array(list(sizes), dtype=object), list(sizes.values()))
-    return pd.Series(names, index=ids.index)
-
-
-def assign_by_group(groups: pd.Series, fractions: Mapping[str, float]) -> pd.Series:
-    """Assign whole groups so that the sizes come as near to the fractions as they can.
-
-    Every split gets at least one group. Up to 12 groups all assignments are compared (sum of
-    squared deviations; ties by the sorted group names); beyond, the largest group first goes to
-    the split with the largest deficit.
-
-    Parameters
-    ----------
-    groups
-        Group of each cell, str ``(n_obs,)``, none missing.
-    fractions
-        Split names and their fractions, summing to 1.
-
-    Raises
-    ------
-    InputError
-        If there are fewer groups than splits: names the count and the ways out.
-
-    Examples
-    --------
-    >>> groups = pd.Series(["a"] * 8 + ["b"] + ["c"])
-    >>> assign_by_group(groups, {"train": 0.9, "test": 0.1}).tolist()[-2:]
-    ['train', 'test']
-    """
-    sizes = groups.value_counts().sort_index()
-    if len(sizes) < len(fractions):
+    names = np.array(list(fractions), dtype=object)
+    chosen = np.full(len(ids), -1)
+    if held is not None:
+        chosen[:] = pd.Categorical(held, categories=list(fractions)).codes
+    wanted = np.array(list(_largest_remainder(len(ids), fractions).values()))
+    if copies is not None:
+        _place_sets(chosen, ids, copies, wanted, seed=seed)
+    filled = np.bincount(chosen[chosen >= 0], minlength=len(names))
+    left = np.flatnonzero(chosen < 0)
+    order = np.argsort(seeded_keys(ids, seed=seed, purpose="split")[left], kind="stable")
+    chosen[left[order]] = np.repeat(np.arange(len(names)), _fill_up(wanted, filled, len(left)))
+    if empty := sorted(set(range(len(names))) - set(chosen.tolist())):
         raise InputError(
-            f"{len(sizes)} group(s) {list(sizes.index[:5])} cannot fill {len(fractions)} splits "
-            f"({', '.join(fractions)}): set splits.split_by to cell, or ask for fewer splits"
+            f"no cells are left for {', '.join(names[empty])}: splits.held_out and equal cells take "
+            "the others; hold out less, or ask for fewer splits"
         )
-    wanted = np.array(list(fractions.values())) * sizes.sum()
-    find = _search_all if len(sizes) <= MAX_EXHAUSTIVE_GROUPS else _fill_deficits
-    chosen = find(sizes.to_numpy(np.int64), wanted)
-    split_of = dict(zip(sizes.index, np.array(list(fractions), dtype=object)[chosen], strict=True))
-    return groups.map(split_of)
+    return pd.Series(names[chosen], index=ids.index, dtype=object)
 
 
-def _search_all(sizes: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    n_splits = len(wanted)
-    best, best_cost = np.zeros(len(sizes), np.int64), np.inf
-    # Blocks keep the 3^12 table of assignments small.
-    head = min(len(sizes), 4)
-    tails = np.array(list(itertools.product(range(n_splits), repeat=len(sizes) - head)), np.int8)
-    for front in itertools.product(range(n_splits), repeat=head):
-        table = np.hstack([np.tile(np.array(front, np.int8), (len(tails), 1)), tails])
-        filled = np.stack([(table == s) @ sizes for s in range(n_splits)], axis=1)
-        cost = ((filled - wanted) ** 2).sum(axis=1)
-        cost[(filled == 0).any(axis=1)] = np.inf
-        if cost.min() < best_cost:
-            best, best_cost = table[int(cost.argmin())].astype(np.int64), float(cost.min())
-    return best
+def _place_sets(
+    chosen: np.ndarray, ids: pd.Series, copies: pd.Series, wanted: np.ndarray, *, seed: int
+) -> None:
+    """Fill in the cells of sets that are not held."""
+    free = np.flatnonzero((chosen < 0) & copies.notna().to_numpy())
+    codes, sets = pd.factorize(copies.to_numpy(dtype=object)[free])
+    sizes = np.bincount(codes, minlength=len(sets))
+    filled = np.bincount(chosen[chosen >= 0], minlength=len(wanted))
+    split_of = np.zeros(len(sets), np.int64)
+    key = seeded_keys(pd.Series(sets, dtype=object), seed=seed, purpose="split")
+    for one in np.lexsort((key, -sizes)):
+        split_of[one] = int(np.argmax(wanted - filled))
+        filled[split_of[one]] += sizes[one]
+    chosen[free] = split_of[codes]
 
 
-def _fill_deficits(sizes: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    order = np.lexsort((np.arange(len(sizes)), -sizes))
-    chosen = np.zeros(len(sizes), np.int64)
-    filled = np.zeros(len(wanted))
-    for n_left, group in zip(range(len(sizes), 0, -1), order, strict=True):
-        empty = np.flatnonzero(filled == 0)
-        # The last groups belong to splits that have none yet.
-        allowed = empty if len(empty) == n_left else np.arange(len(wanted))
-        chosen[group] = allowed[int(np.argmax((wanted - filled)[allowed]))]
-        filled[chosen[group]] += sizes[group]
-    return chosen
+def _fill_up(wanted: np.ndarray, filled: np.ndarray, n_left: int) -> np.ndarray:
+    """How many of the cells that are left each split gets, int64."""
+    lacking = np.maximum(wanted - filled, 0)
+    exact = lacking * (n_left / max(int(lacking.sum()), 1))
+    found = np.floor(exact + 1e-9).astype(np.int64)
+    found[np.argsort(found - exact, kind="stable")[: n_left - int(found.sum())]] += 1
+    for empty in np.flatnonzero(filled + found == 0):
+        # Rather one cell than none, from the split that gets most.
+        if found.max() > 1:
+            found[int(np.argmax(found))] -= 1
+            found[empty] += 1
+    return found
 
 
 def _largest_remainder(n_obs: int, fractions: Mapping[str, float]) -> dict[str, int]:

@@ -8,7 +8,11 @@ import scipy.sparse as sp
 
 from adata_assets.annotation.genes.build import Genes
 from adata_assets.annotation.measure import measure_cells
-from adata_assets.annotation.quality.duplicates import MIN_GENES_OF_DUPLICATES, find_duplicates
+from adata_assets.annotation.quality.duplicates import (
+    MIN_GENES_OF_DUPLICATES,
+    find_duplicates,
+    name_copies,
+)
 
 N_GENES = 250
 
@@ -19,7 +23,9 @@ def random_cells(n_obs, seed=0):
 
 def measure(matrix, names=None):
     ids = names or [f"G{i}" for i in range(N_GENES)]
-    var = pd.DataFrame({"gene_id": ids, "is_mt": False, "feature_class": "gene"})
+    var = pd.DataFrame(
+        {"gene_id": ids, "is_mt": False, "feature_class": "gene", "in_all_sources": True}
+    )
     genes = Genes(var, np.arange(N_GENES, dtype=np.int32))
     return measure_cells([(0, sp.csr_matrix(matrix))], genes, n_obs=len(matrix))
 
@@ -92,3 +98,33 @@ def test_swapped_counts_of_two_genes_are_another_cell():
 def test_no_cells_have_no_copies():
     found = find(np.zeros((0, N_GENES), np.int32), [])
     assert len(found.earlier) == len(found.conflicts) == 0
+
+
+def test_equal_cells_of_files_with_other_gene_sets_are_found():
+    """The second file lacks 20 genes: the same cell has other counts, and equal shared ones."""
+    cells = random_cells(3)
+    cells[1] = cells[0]
+    cells[1, :20] = 0
+    ids, rows = pd.Series(["a:1", "b:1", "b:2"], dtype=object), np.arange(3)
+    genes = Genes(
+        pd.DataFrame(
+            {
+                "gene_id": [f"G{i}" for i in range(N_GENES)],
+                "is_mt": False,
+                "feature_class": "gene",
+                "in_all_sources": np.arange(N_GENES) >= 20,
+            }
+        ),
+        np.arange(N_GENES, dtype=np.int32),
+    )
+    metrics = measure_cells([(0, sp.csr_matrix(cells))], genes, n_obs=3)
+    assert name_copies(metrics, ids, rows).tolist() == ["a:1", "a:1", None]
+    assert name_copies(metrics, ids[1:], rows[1:]).isna().all()
+    assert name_copies(measure(cells), ids, rows).isna().all()
+
+
+def test_few_genes_make_no_equal_cells():
+    cells = np.repeat(random_cells(1), 2, axis=0)
+    cells[:, MIN_GENES_OF_DUPLICATES - 1 :] = 0
+    ids = pd.Series(["a", "b"], dtype=object)
+    assert name_copies(measure(cells), ids, np.arange(2)).isna().all()

@@ -180,7 +180,9 @@ def genes_by_name(files):
     """The plainest mapping: features with one name are one gene."""
     names = [str(name) for file in files for name in file.var_names]
     codes, found = pd.factorize(np.array(names, dtype=object))
-    var = pd.DataFrame({"gene_id": found, "is_mt": False, "feature_class": "gene"})
+    var = pd.DataFrame(
+        {"gene_id": found, "is_mt": False, "feature_class": "gene", "in_all_sources": True}
+    )
     return Genes(var, codes.astype(np.int32))
 
 

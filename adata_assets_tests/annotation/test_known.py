@@ -9,6 +9,7 @@ import pandas as pd
 
 from adata_assets.annotation.captions.known import known_of, label_cells
 from adata_assets.annotation.captions.wording import word_captions
+from adata_assets.annotation.dealing import group_cells
 from adata_assets.spec import Captions, DatasetSpec
 
 NO_KEYS = {"cell_type": None, "instrument": None, "caption": None, "group": None}
@@ -98,8 +99,8 @@ def test_the_assay_stands_before_a_given_caption_once():
 
 def test_groups_are_cleaned_and_missing_where_the_file_says_nothing():
     obs = make_obs(donor=[1.0, np.nan, 2.0])
-    assert label(obs, {"group": "donor"})["group"].tolist() == ["1", None, "2"]
-    assert label(obs, {})["group"].isna().all()
+    assert group_cells(obs, ["donor"]).tolist() == ["1", None, "2"]
+    assert group_cells(obs, []).isna().all()
 
 
 def test_a_column_that_stays_on_the_machine_tells_nothing():

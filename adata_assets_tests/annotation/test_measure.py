@@ -28,6 +28,7 @@ def make_genes(gene_index, *, n_mt: int = 1, n_other: int = 0) -> Genes:
         {
             "gene_id": pd.Series([f"g{i}" for i in place], dtype=object),
             "is_mt": place < n_mt,
+            "in_all_sources": True,
             "feature_class": np.where(place < n_genes - n_other, "gene", "antibody"),
         }
     )

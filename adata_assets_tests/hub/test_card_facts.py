@@ -84,6 +84,29 @@ def test_c2_splits_are_counted_and_their_dealing_told() -> None:
     assert "as the dataset's settings ask" in asked
 
 
+def test_shares_deviations_and_what_was_held_out_are_told() -> None:
+    dealing = {
+        "asked": {"train": 0.8, "test": 0.2},
+        "shares": {"train": 0.7641, "test": 0.2359},
+        "deviation_points": {"train": -3.59, "test": 3.59},
+        "group_columns": ["donor_id", "study"],
+        "held_out": {"test": ["study", "tissue"]},
+        "n_labels": 10,
+        "labels": {"train": 10, "test": 7},
+    }
+    text = describe_splits(
+        {"train": 764, "test": 236},
+        by="group",
+        group_key="donor_id",
+        n_groups=None,
+        dealing=dealing,
+    )
+    assert "obs columns `donor_id`, `study`: no value of them is in two splits" in text
+    assert "train 76.4 % (asked 80 %, -3.6 points), test 23.6 % (asked 20 %, +3.6 points)" in text
+    assert "Held out by the settings: test by `study`, `tissue`." in text
+    assert "Of 10 cell types occur: train 10, test 7." in text
+
+
 @pytest.mark.parametrize(("by", "group_key"), [("group", None), ("donor", "donor_id")])
 def test_a_dealing_that_cannot_be_told_is_refused(by: str, group_key: str | None) -> None:
     with pytest.raises(InputError, match=by):

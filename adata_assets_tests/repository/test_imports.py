@@ -21,6 +21,7 @@ LAYERS = (
     ("embedders", "text", "chunk"),
     ("scorecard",),
     ("hub_access",),
+    ("leakage",),
     ("share", "hub"),
     ("promises",),
     # From here on Dagster is known. Checks are given the storage, so resources come first.

@@ -1,15 +1,12 @@
-"""Cells and groups are assigned to splits: sizes, determinism, whole groups."""
+"""Single cells are assigned to splits: sizes, determinism, sets of equal cells, held-out cells."""
 
 from __future__ import annotations
 
-import itertools
-
-import numpy as np
 import pandas as pd
 import pytest
 
 from adata_assets.errors import InputError
-from adata_assets.splitting.assign import assign_by_cell, assign_by_group
+from adata_assets.splitting.assign import assign_by_cell
 
 THREE = {"train": 0.8, "validation": 0.1, "test": 0.1}
 
@@ -41,60 +38,27 @@ def test_fewer_cells_than_splits_is_an_error():
         assign_by_cell(ids(2), THREE, seed=0)
 
 
-def test_covids_donors_are_dealt_as_well_as_they_can_be():
-    donors = pd.Series(["M3"] * 624 + ["S3"] * 3066 + ["S5"] * 2411)
-    found = assign_by_group(donors, {"train": 0.9, "validation": 0.1})
-    assert found.groupby(donors).first().to_dict() == {
-        "M3": "validation",
-        "S3": "train",
-        "S5": "train",
-    }
+def test_equal_cells_stay_together_and_sizes_stay_exact():
+    cells = ids(100)
+    copies = pd.Series([f"set{i // 5}" if i < 40 else None for i in range(100)], dtype=object)
+    found = assign_by_cell(cells, THREE, seed=0, copies=copies)
+    assert found[copies.notna()].groupby(copies).nunique().eq(1).all()
+    assert found.value_counts().to_dict() == {"train": 80, "validation": 10, "test": 10}
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_no_assignment_of_few_groups_is_better(seed):
-    rng = np.random.default_rng(seed)
-    sizes = rng.integers(1, 100, 6)
-    groups = pd.Series(np.repeat([f"g{i}" for i in range(6)], sizes))
-    wanted = np.array(list(THREE.values())) * sizes.sum()
-
-    def cost(assignment):
-        filled = np.bincount(assignment, weights=sizes, minlength=3)
-        return ((filled - wanted) ** 2).sum() if (filled > 0).all() else np.inf
-
-    best = min(cost(np.array(a)) for a in itertools.product(range(3), repeat=6))
-    found = assign_by_group(groups, THREE)
-    chosen = found.groupby(groups).first().map(list(THREE).index)
-    assert cost(chosen.to_numpy()) == best
+@pytest.mark.parametrize("n_held", [4, 10, 35, 98])
+def test_held_cells_go_where_they_have_to(n_held):
+    cells = ids(100)
+    held = pd.Series(["test" if i < n_held else None for i in range(100)], dtype=object)
+    found = assign_by_cell(cells, THREE, seed=0, held=held)
+    assert (found[:n_held] == "test").all()
+    sizes = found.value_counts()
+    assert sizes["test"] == max(n_held, 10)
+    assert sizes["train"] >= sizes["validation"] >= 1
+    assert sizes.sum() == 100
 
 
-def test_many_groups_come_near_the_fractions_and_stay_whole():
-    rng = np.random.default_rng(0)
-    groups = pd.Series(np.repeat([f"donor{i:02d}" for i in range(30)], rng.integers(50, 150, 30)))
-    found = assign_by_group(groups, THREE)
-    assert found.groupby(groups).nunique().eq(1).all()
-    shares = found.value_counts(normalize=True)
-    assert all(abs(shares[split] - share) < 0.02 for split, share in THREE.items())
-
-
-def test_fewer_groups_than_splits_names_the_ways_out():
-    with pytest.raises(InputError, match=r"2 group\(s\) \['a', 'b'\].*split_by to cell.*fewer"):
-        assign_by_group(pd.Series(["a", "b", "a"]), THREE)
-
-
-def old_split_inside_chunks(groups, chunk_size):
-    """The older pipeline: a random cut inside each chunk, whoever the donor is."""
-    rng = np.random.default_rng(0)
-    in_test = np.zeros(len(groups), bool)
-    for start in range(0, len(groups), chunk_size):
-        rows = np.arange(start, min(start + chunk_size, len(groups)))
-        in_test[rng.permutation(rows)[: len(rows) // 10]] = True
-    return in_test
-
-
-def test_p5_no_donor_is_in_two_splits():
-    groups = pd.Series(np.repeat([f"donor{i:02d}" for i in range(20)], 100))
-    old = old_split_inside_chunks(groups, 200)
-    assert (pd.Series(old).groupby(groups).nunique() == 2).sum() >= 19
-    found = assign_by_group(groups, {"train": 0.9, "test": 0.1})
-    assert found.groupby(groups).nunique().eq(1).all()
+def test_held_cells_that_leave_none_are_an_error():
+    held = pd.Series(["test"] * 9 + [None], dtype=object)
+    with pytest.raises(InputError, match=r"no cells are left for validation.*held_out"):
+        assign_by_cell(ids(10), THREE, seed=0, held=held)

@@ -1,4 +1,4 @@
-"""What is known of each cell: the facts behind captions, its cell type and its group.
+"""What is known of each cell: the facts behind captions, and its cell type.
 
 Belongs here: which obs column gives which fact. How facts are worded is in ``captions``.
 """
@@ -45,11 +45,11 @@ def label_cells(
     keys: Mapping[str, str | None],
     spec: DatasetSpec,
 ) -> pd.DataFrame:
-    """State the facts of each cell, with its cell type and group.
+    """State the facts of each cell, with its cell type.
 
     Returns
     -------
-    What ``state_facts`` returns, with ``cell_type`` and ``group`` (str or None).
+    What ``state_facts`` returns, with ``cell_type`` (str or None).
     """
     forced = spec.on_missing_caption == "from_obs"
     stated = state_facts(
@@ -59,8 +59,4 @@ def label_cells(
         need_cell_type="cell_type" in known and not forced,
     )
     nothing = pd.Series(np.full(len(known), None), index=known.index)
-    group = keys["group"]
-    return stated.assign(
-        cell_type=known.get("cell_type", nothing),
-        group=clean_values(source_obs[group]) if group else nothing,
-    )
+    return stated.assign(cell_type=known.get("cell_type", nothing))

@@ -70,3 +70,27 @@ def find_duplicates(
     columns = ["kept", "sample_idx", "source", "label"]
     conflicts = frame.loc[disagree, columns].sort_values(columns[:-1]).reset_index(drop=True)
     return Duplicates(pd.Series(earlier, index=sample_idx.index, dtype=object), conflicts)
+
+
+def name_copies(metrics: CellMetrics, ids: pd.Series, rows: np.ndarray) -> pd.Series:
+    """Return for cells that have an equal the smallest id among them, None for all others.
+
+    Unlike ``find_duplicates`` this also sees cells of files with different gene sets: of several
+    files, only genes that all of them have are compared.
+
+    Parameters
+    ----------
+    metrics
+        Of all cells; ``n_genes_shared`` and ``fingerprint_shared`` are read.
+    ids
+        Ids of the cells to compare, str ``(n,)``.
+    rows
+        Their numbers among all cells, int64 ``(n,)``.
+    """
+    fingerprint = metrics.fingerprint_shared[rows]
+    frame = pd.DataFrame({"a": fingerprint[:, 0], "b": fingerprint[:, 1], "id": ids.to_numpy()})
+    frame = frame[metrics.n_genes_shared[rows] >= MIN_GENES_OF_DUPLICATES]
+    frame = frame[frame.duplicated(["a", "b"], keep=False)].sort_values("id")
+    found = np.full(len(ids), None, dtype=object)
+    found[frame.index] = frame.groupby(["a", "b"], sort=False)["id"].transform("first")
+    return pd.Series(found, index=ids.index, dtype=object)
