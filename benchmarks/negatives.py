@@ -12,7 +12,8 @@ import time
 import numpy as np
 import pandas as pd
 
-from adata_assets.rows.facts import build_fact_classes, classes_without_negative, incompatible
+from adata_assets.rows.contradictions import classes_without_negative, incompatible
+from adata_assets.rows.facts import build_fact_classes
 from adata_assets.rows.negatives import cell_keys, draw_negatives
 
 N_SLOTS = 2

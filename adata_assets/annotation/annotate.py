@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from adata_assets.annotation.captions.contradictions import find_without_negative
-from adata_assets.annotation.captions.known import known_of, label_cells
+from adata_assets.annotation.captions.known import columns_of_facts, known_of, label_cells
+from adata_assets.annotation.captions.known_terms import find_terms
 from adata_assets.annotation.captions.wording import word_captions
 from adata_assets.annotation.cleaning import Cleaning, clean_cells
 from adata_assets.annotation.first_pass import FirstPass, read_once
@@ -89,6 +90,9 @@ def annotate(
     known = known_of(published, keys)
     stated = label_cells(raw.obs, known, keys, spec)
     obs = _describe_cells(raw, first, totals).join(stated)
+    obs["known_terms"] = find_terms(
+        known, published, columns_of_facts(published, keys), species=first.genes.species
+    )
     is_gene_subset = bool((obs["total_counts_source"] > obs["n_counts"]).any())
     cleaning = clean_cells(raw, obs, first.metrics, spec, keys, is_gene_subset=is_gene_subset)
     obs = obs.join(cleaning.removals)
@@ -211,7 +215,10 @@ def _require_splits(obs: pd.DataFrame, spec: DatasetSpec) -> dict[str, int]:
     sizes = sizes_of(obs["split"])
     if empty := [split for split in spec.splits.fractions if split not in sizes]:
         removed = obs["removed_rule"].value_counts().to_dict()
-        why = "no two cells contradict each other's captions there, so negatives cannot be drawn"
+        why = (
+            "fewer than two kinds of cells there contradict each other's captions, so that no "
+            "negatives can be drawn"
+        )
         raise InputError(
             f"no cells are left in {', '.join(empty)}"
             + (f": {why}" if "no_valid_negative" in removed else "")

@@ -95,6 +95,9 @@ def read_cells(folder: Path, start: int, stop: int) -> Cells:
 
 def read_facts(folder: Path, start: int, stop: int) -> pd.DataFrame:
     """Return captions and facts of cells ``start … stop`` of the dataset order, as categoricals."""
-    repeated = ["known_facts", "caption", "caption_facts", "caption_id", "caption_source"]
+    repeated = [
+        *("known_facts", "known_terms"),
+        *("caption", "caption_facts", "caption_id", "caption_source"),
+    ]
     rows = find_rows(folder / OBS, "position", start, stop)
     return read_table(folder / OBS, repeated, categories=repeated, rows=rows)
