@@ -6,13 +6,14 @@ Belongs here: the order of the steps and the tables that come out. Each step is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from adata_assets.annotation.captions.configs import caption_configs
 from adata_assets.annotation.captions.contradictions import find_without_negative
 from adata_assets.annotation.captions.known import columns_of_facts, known_of, label_cells
 from adata_assets.annotation.captions.known_terms import find_terms
@@ -32,6 +33,7 @@ from adata_assets.schemas.annotated import ObsSchema
 from adata_assets.sources.raw import RawFile
 from adata_assets.spec import SPLITS, DatasetSpec
 from adata_assets.splitting.assign import assign_by_cell, assign_by_group
+from adata_assets.splitting.balance import find_surplus
 from adata_assets.splitting.chunks import deal_chunks, order_cells, sizes_of
 
 
@@ -55,6 +57,8 @@ class AnnotatedObs:
         Small facts for later stages and for people (JSON).
     warnings
         What a reader of the log should know.
+    configs
+        Captions of the further configs that have their own, one row per raw cell.
     """
 
     obs: pd.DataFrame
@@ -64,6 +68,7 @@ class AnnotatedObs:
     gene_report: pd.DataFrame
     facts: dict[str, Any]
     warnings: tuple[str, ...]
+    configs: dict[str, pd.DataFrame] = field(default_factory=dict)
 
 
 def annotate(
@@ -101,6 +106,7 @@ def annotate(
     learnt = learn_from_train(obs, raw.obs, spec, keys, is_gene_subset=is_gene_subset)
     obs["batch"], obs["depth_mode"] = learnt.batch, learnt.depth_mode
     _remove(obs, learnt.outliers)
+    _remove(obs, _find_surplus(obs, spec))
     if spec.format != "single":
         _remove(obs, find_without_negative(obs))
     obs["keep"] = obs["removed_rule"].isna()
@@ -118,6 +124,7 @@ def annotate(
         gene_report=report_genes(first.genes, first.metrics.feature_counts),
         facts=facts,
         warnings=(*_warn(first, obs, cleaning), *learnt.warnings),
+        configs=caption_configs(obs, raw.obs, known, spec),
     )
 
 
@@ -173,6 +180,11 @@ def _remove(obs: pd.DataFrame, removals: pd.DataFrame) -> None:
     for name in ("removed_rule", "removed_value"):
         obs.loc[gone, name] = removals.loc[gone, name]
     obs.loc[gone, "split"] = None
+
+
+def _find_surplus(obs: pd.DataFrame, spec: DatasetSpec) -> pd.DataFrame:
+    labelled = obs["sample_idx"], obs["cell_type"], obs["split"]
+    return find_surplus(*labelled, limit=spec.max_cells_per_label, seed=spec.seed)
 
 
 def _word(

@@ -30,12 +30,14 @@ READS = (
     "seed",
     "publish_obs",
     "drop_obs",
+    "max_cells_per_label",
 )
 
 
 def build_annotated_obs(spec: DatasetSpec) -> dg.AssetsDefinition:
     """Build the asset that annotates every cell of the raw file."""
-    version = code_version("1", read_fields(spec, *READS))
+    captions = [(config.name, config.caption) for config in spec.configs if config.caption]
+    version = code_version("2", {**read_fields(spec, *READS), "configs": captions})
 
     @dg.asset(
         **asset_options(

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from adata_assets.hub import card_parts as parts
+from adata_assets.hub.configs import ConfigFiles, describe_configs
 from adata_assets.rows.parquet import ShardInfo
 from adata_assets.spec import DatasetSpec
 
@@ -23,6 +24,7 @@ def build_card(
     n_genes: Sequence[Mapping[str, Any]],
     annotated: Mapping[str, Any],
     ledger: pd.DataFrame,
+    configs: Sequence[ConfigFiles] = (),
     scorecard: tuple[pd.DataFrame, Mapping[str, Any]] | None = None,
 ) -> str:
     """Return the README.md of a published folder.
@@ -42,6 +44,8 @@ def build_card(
         Facts of ``annotated_obs``: split sizes, how the cells were split.
     ledger
         ``LedgerSchema``.
+    configs
+        The configs beside the default one.
     scorecard
         ``ScorecardSchema`` and the facts beside it; None: there are no embeddings.
 
@@ -60,6 +64,7 @@ def build_card(
         n_rows={split: sum(s.n_rows for s in found) for split, found in shards.items()},
         n_bytes={split: sum(s.n_bytes_raw for s in found) for split, found in shards.items()},
         download_size=sum(sizes.values()),
+        configs=configs,
     )
     values = {
         "title": spec.title,
@@ -71,6 +76,7 @@ def build_card(
             spec.sentences.length,
         ),
         "example_data_formatted": parts.format_example_row(example),
+        "configs_section": describe_configs(configs),
         "example_share_link": example["share_link"],
         "embedding_generation": parts.describe_embeddings(about),
         "scorecard_section": _describe_figures(scorecard),
