@@ -97,6 +97,37 @@ def describe_configs(configs: Sequence[ConfigFiles]) -> str:
     return "\n".join([text, "", *lines])
 
 
+def describe_choices(spec: DatasetSpec) -> str:
+    """Return what is not as usual in the rows of the default config; empty if nothing is.
+
+    Examples
+    --------
+    >>> spec = DatasetSpec(dataset_id="demo", title="Demo", source="a.h5ad", chunks={"count": 3},
+    ...                    sentences={"rank_by": "counts_over_median"})
+    >>> describe_choices(spec)
+    "Genes are sorted by their counts over the gene's median of non-zero values on train."
+    """
+    said = []
+    if spec.sentences.rank_by != "counts":
+        said.append(
+            "Genes are sorted by their counts over the gene's median of non-zero values on train."
+        )
+    if spec.sentences.gene_set != "all":
+        said.append(
+            f"Cell sentences name {_GENE_SETS[spec.sentences.gene_set]} genes only; a cell that "
+            "expresses none of them is described by all its genes."
+        )
+    if spec.format != "single" and spec.negatives.same_batch_share:
+        said.append(
+            f"A share of {spec.negatives.same_batch_share:g} of the negatives was drawn from the "
+            "anchor's own batch where that has valid ones; the others from the whole split."
+        )
+    return " ".join(said)
+
+
+_GENE_SETS = {"protein_coding": "protein-coding", "hvg": "highly variable"}
+
+
 def _about_texts(spec: DatasetSpec, config: ConfigSpec) -> str:
     said = []
     rules = spec.sentences_of(config)

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from adata_assets.hub import card_parts as parts
-from adata_assets.hub.configs import ConfigFiles, describe_configs
+from adata_assets.hub.configs import ConfigFiles, describe_choices, describe_configs
 from adata_assets.rows.parquet import ShardInfo
 from adata_assets.spec import DatasetSpec
 
@@ -115,7 +115,7 @@ def _explain_rows(
     text = parts.explain_dataset_type(spec.format, columns, n_negatives=spec.negatives_per_sample)
     n_train = annotated["split_sizes"].get("train", 0)
     about_labels = parts.describe_labels(count_labelled(of_chunks), n_train)
-    return f"{text}\n\n{about_labels}" if about_labels else text
+    return "\n\n".join(filter(None, (text, describe_choices(spec), about_labels)))
 
 
 def count_labelled(of_chunks: Sequence[Mapping[str, Any]]) -> dict[str, int]:
