@@ -39,11 +39,12 @@ def choose_genes(gene_set: str, var: pd.DataFrame, hvg_rank: np.ndarray) -> np.n
     InputError
         If no gene belongs to it.
     """
-    belongs = {
-        "all": np.ones(len(var), dtype=bool),
-        PROTEIN_CODING: var["biotype"].eq(PROTEIN_CODING).fillna(False).to_numpy(dtype=bool),
-        "hvg": np.asarray(hvg_rank) >= 0,
-    }[gene_set]
+    if gene_set == "all":
+        return np.ones(len(var), dtype=bool)
+    if gene_set == PROTEIN_CODING:
+        belongs = var["biotype"].eq(PROTEIN_CODING).fillna(False).to_numpy(dtype=bool)
+    else:
+        belongs = np.asarray(hvg_rank) >= 0
     if not belongs.any():
         raise InputError(
             f"sentences.gene_set is {gene_set!r}, but none of the {len(var)} genes is of it (biotypes "

@@ -15,6 +15,7 @@ from adata_assets.rows import draw_kernels as kernels
 from adata_assets.rows.contradictions import classes_without_negative, incompatible
 from adata_assets.rows.facts import FactClasses, build_fact_classes
 from adata_assets.rows.negatives import cell_keys, draw_negatives
+from adata_assets_tests.promises.old_pipeline import first_match_negatives
 
 from .facts_examples import classes_of, make_cells
 
@@ -43,26 +44,15 @@ def test_every_slot_is_filled_with_a_valid_cell() -> None:
 def test_p1_old_first_match_draws_few_and_shares_captions() -> None:
     """P1: 4,000 rows gave 8 distinct negatives, half of the even ones with the anchor's caption."""
 
-    def old_negatives(captions: list[str], n_slots: int) -> list[list[int]]:
-        """Odd slots: the first cells of other captions; even slots: the first other cells."""
-        first_of = {caption: captions.index(caption) for caption in dict.fromkeys(captions)}
-        rows = []
-        for anchor, caption in enumerate(captions):
-            others = [i for c, i in first_of.items() if c != caption]
-            cells = [i for i in first_of.values() if i != anchor]
-            slots = [(others if slot % 2 == 0 else cells, slot // 2) for slot in range(n_slots)]
-            rows.append([found[i] for found, i in slots if i < len(found)])
-        return rows
-
     n_cells = 4_000
     rng = np.random.default_rng(0)
     types = rng.choice([f"type {i}" for i in range(8)], n_cells, p=[0.5] + [0.5 / 7] * 7)
     types[0] = "type 0"
     captions = [f"A {t}." for t in types]
-    old = np.array(old_negatives(captions, 2))
+    old = np.array(first_match_negatives(captions, 2))
     assert len(np.unique(old)) <= 8
     assert (np.array(captions)[old[:, 1]] == np.array(captions)).mean() > 0.4
-    assert len(old_negatives(captions[:40], 20)[0]) < 20
+    assert len(first_match_negatives(captions[:40], 20)[0]) < 20
 
     facts = [{"cell_type": t} for t in types]
     classes = build_fact_classes(
