@@ -50,7 +50,7 @@ def label_id_of(label: str) -> str:
     Examples
     --------
     >>> label_id_of("B cell")
-    '9ee1bae9a5ee9c4c'
+    '11311d8e7a28571e'
     """
     return hashlib.sha256(label.encode()).hexdigest()[:16]
 
