@@ -254,8 +254,11 @@ def _check_rows(spec: DatasetSpec, store: Storage, artefact: Artefact) -> Findin
         sentence_keys=spec.sentences.keys,
         negatives_per_sample=spec.negatives_per_sample,
         evaluator_columns=spec.evaluator_columns,
+        negatives_as_text=spec.negatives.form == "text",
     )
-    shards = [name for name in sorted(artefact.files) if name.endswith(".parquet")]
+    tables = ("data", *(config.name for config in spec.configs))
+    shards = [name for name in sorted(artefact.files) if name.split("/")[0] in tables]
+    shards = [name for name in shards if name.endswith(".parquet")]
     return find_schema_breaches(
         (frame for name in shards for frame in iter_parts(artefact.local(name))), schema
     )

@@ -176,7 +176,8 @@ def _find_negative_breaches(split: str, rows: pa.Table, own: pa.StringArray) -> 
 
 def _read_split(published: Artefact, split: str, spec: DatasetSpec) -> pa.Table:
     names = [name for name in sorted(published.files) if name.startswith(f"data/{split}-")]
-    negatives = range(1, spec.negatives_per_sample + 1) if spec.format == "multiplets" else ()
+    has_ids = spec.format == "multiplets" and spec.negatives.form == "ids"
+    negatives = range(1, spec.negatives_per_sample + 1) if has_ids else ()
     columns = ["sample_idx", "share_link", *(f"negative_{i}_idx" for i in negatives)]
     shards = [
         pq.read_table(published.local(name), columns=columns, page_checksum_verification=True)

@@ -38,12 +38,28 @@ def test_every_field_is_described():
         ),
         ({"publish": {"repo_id": "me/cells"}}, "publish needs a license"),
         ({"sha256": "abc"}, "sha256"),
+        ({"format": "pairs", "negatives": {"form": "text"}}, "text goes with format multiplets"),
+        ({"negatives": {"same_batch_share": 0.5}}, "same_batch_share needs keys.batch"),
+        ({"configs": [{"name": "cells"}]}, "config name 'cells' is taken"),
+        ({"configs": [{"name": "a"}, {"name": "a"}]}, r"configs share a name: \['a'\]"),
+        (
+            {"format": "single", "configs": [{"name": "a", "caption": "text"}]},
+            "a config with a caption goes with format pairs or multiplets",
+        ),
         ({"sentences": {"keys": ["cell_sentence_2"]}}, "allowed:"),
     ],
 )
 def test_wrong_specs_are_refused_with_the_field(fields, told):
     with pytest.raises(ValidationError, match=told):
         make_spec("raw.h5ad", **fields)
+
+
+def test_a_config_changes_what_it_names_of_the_sentences():
+    configs = [{"name": "short", "length": 7}, {"name": "author", "caption": "text"}]
+    spec = make_spec("raw.h5ad", configs=configs)
+    short, author = spec.configs
+    assert spec.sentences_of(short) == spec.sentences.model_copy(update={"length": 7})
+    assert spec.sentences_of(author) == spec.sentences_of(None) == spec.sentences
 
 
 def test_a_spec_is_frozen():

@@ -6,13 +6,16 @@ Run with `python -m benchmarks.negatives [n_obs]` from the repository's root.
 from __future__ import annotations
 
 import json
+import resource
 import sys
 import time
+import tracemalloc
 
 import numpy as np
 import pandas as pd
 
-from adata_assets.rows.facts import build_fact_classes, classes_without_negative, incompatible
+from adata_assets.rows.contradictions import classes_without_negative, incompatible
+from adata_assets.rows.facts import build_fact_classes
 from adata_assets.rows.negatives import cell_keys, draw_negatives
 
 N_SLOTS = 2
@@ -95,6 +98,12 @@ def main(n_obs: int) -> None:
     print(", ".join(f"{name} {value:.2f} s" for name, value in seconds.items()))
     print(f"draw {rate:,.0f} slots/s; plain Python {plain_rate:,.0f} slots/s; ", end="")
     print(f"ratio {rate / plain_rate:.0f}")
+    tracemalloc.start()
+    draw_negatives(classes, cell_key=keys, n_slots=N_SLOTS, seed=0, purpose="bench")
+    peak = tracemalloc.get_traced_memory()[1] / 2**20
+    tracemalloc.stop()
+    whole = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    print(f"memory: the draw adds {peak:.0f} MiB (numpy), the whole process {whole:.0f} MiB")
 
 
 if __name__ == "__main__":

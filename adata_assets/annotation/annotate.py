@@ -6,15 +6,17 @@ Belongs here: the order of the steps and the tables that come out. Each step is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from adata_assets.annotation.captions.configs import caption_configs
 from adata_assets.annotation.captions.contradictions import find_without_negative
-from adata_assets.annotation.captions.known import known_of, label_cells
+from adata_assets.annotation.captions.known import columns_of_facts, known_of, label_cells
+from adata_assets.annotation.captions.known_terms import find_terms
 from adata_assets.annotation.captions.wording import word_captions
 from adata_assets.annotation.cleaning import Cleaning, clean_cells
 from adata_assets.annotation.dealing import (
@@ -36,6 +38,7 @@ from adata_assets.errors import InputError
 from adata_assets.schemas.annotated import ObsSchema
 from adata_assets.sources.raw import RawFile
 from adata_assets.spec import SPLITS, DatasetSpec
+from adata_assets.splitting.balance import find_surplus
 from adata_assets.splitting.chunks import deal_chunks, order_cells, sizes_of
 from adata_assets.splitting.components import Group
 
@@ -62,6 +65,8 @@ class AnnotatedObs:
         What a reader of the log should know.
     locked
         Groups that are locked to splits from now on; None when cells were dealt one by one.
+    configs
+        Captions of the further configs that have their own, one row per raw cell.
     """
 
     obs: pd.DataFrame
@@ -72,6 +77,7 @@ class AnnotatedObs:
     facts: dict[str, Any]
     warnings: tuple[str, ...]
     locked: Mapping[Group, str] | None
+    configs: dict[str, pd.DataFrame] = field(default_factory=dict)
 
 
 def annotate(
@@ -107,6 +113,9 @@ def annotate(
     stated = label_cells(raw.obs, known, keys, spec)
     obs = _describe_cells(raw, first, totals).join(stated)
     obs["group"] = group_cells(raw.obs, groups)
+    obs["known_terms"] = find_terms(
+        known, published, columns_of_facts(published, keys), species=first.genes.species
+    )
     is_gene_subset = bool((obs["total_counts_source"] > obs["n_counts"]).any())
     cleaning = clean_cells(raw, obs, first.metrics, spec, keys, is_gene_subset=is_gene_subset)
     obs = _leave_uncontradicted(obs.join(cleaning.removals), spec)
@@ -120,6 +129,7 @@ def annotate(
     learnt = learn_from_train(obs, raw.obs, spec, keys, is_gene_subset=is_gene_subset)
     obs["batch"], obs["depth_mode"] = learnt.batch, learnt.depth_mode
     _remove(obs, learnt.outliers)
+    _remove(obs, _find_surplus(obs, spec))
     if spec.format != "single":
         _remove(obs, find_without_negative(obs))
     obs["keep"] = obs["removed_rule"].isna()
@@ -139,6 +149,7 @@ def annotate(
         facts=facts,
         warnings=(*_warn(first, obs, cleaning), *learnt.warnings),
         locked=dealt.locked,
+        configs=caption_configs(obs, raw.obs, known, spec),
     )
 
 
@@ -187,6 +198,11 @@ def _remove(obs: pd.DataFrame, removals: pd.DataFrame) -> None:
     obs.loc[gone, "split"] = None
 
 
+def _find_surplus(obs: pd.DataFrame, spec: DatasetSpec) -> pd.DataFrame:
+    labelled = obs["sample_idx"], obs["cell_type"], obs["split"]
+    return find_surplus(*labelled, limit=spec.max_cells_per_label, seed=spec.seed)
+
+
 def _word(
     stated: pd.DataFrame, obs: pd.DataFrame, spec: DatasetSpec, assay: pd.Series | None
 ) -> pd.DataFrame:
@@ -227,7 +243,10 @@ def _require_splits(obs: pd.DataFrame, spec: DatasetSpec) -> dict[str, int]:
     sizes = sizes_of(obs["split"])
     if empty := [split for split in spec.splits.fractions if split not in sizes]:
         removed = obs["removed_rule"].value_counts().to_dict()
-        why = "no two cells contradict each other's captions there, so negatives cannot be drawn"
+        why = (
+            "fewer than two kinds of cells there contradict each other's captions, so that no "
+            "negatives can be drawn"
+        )
         raise InputError(
             f"no cells are left in {', '.join(empty)}"
             + (f": {why}" if "no_valid_negative" in removed else "")

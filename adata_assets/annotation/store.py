@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from adata_assets.annotation.annotate import AnnotatedObs
+from adata_assets.annotation.captions.configs import IS_IN
 from adata_assets.annotation.genes.build import Genes
 from adata_assets.tables import find_rows, read_rows, read_table, write_table
 
@@ -24,6 +25,8 @@ HARMONISED = "harmonised.parquet"
 HARMONISATION = "harmonisation.parquet"
 GENE_REPORT = "gene_report.parquet"
 GENE_INDEX = "gene_index.npy"
+_CAPTIONS = ("caption", "caption_facts", "caption_id", "caption_source")
+_KNOWN = ("known_facts", "known_terms")
 
 
 def write_annotated(annotated: AnnotatedObs, folder: Path) -> None:
@@ -34,7 +37,14 @@ def write_annotated(annotated: AnnotatedObs, folder: Path) -> None:
     write_table(annotated.harmonised.table, folder / HARMONISED)
     write_table(annotated.harmonised.report, folder / HARMONISATION)
     write_table(annotated.gene_report, folder / GENE_REPORT)
+    for name, captions in annotated.configs.items():
+        write_table(captions, folder / file_of_config(name))
     np.save(folder / GENE_INDEX, annotated.genes.gene_index, allow_pickle=False)
+
+
+def file_of_config(name: str) -> str:
+    """Return the file with the captions of a config that has its own."""
+    return f"config_{name}.parquet"
 
 
 def read_genes(folder: Path) -> Genes:
@@ -93,8 +103,16 @@ def read_cells(folder: Path, start: int, stop: int) -> Cells:
     return Cells(*(read_rows(folder / name, rows) for name in (OBS, SOURCE_OBS, HARMONISED)))
 
 
-def read_facts(folder: Path, start: int, stop: int) -> pd.DataFrame:
-    """Return captions and facts of cells ``start … stop`` of the dataset order, as categoricals."""
-    repeated = ["known_facts", "caption", "caption_facts", "caption_id", "caption_source"]
+def read_facts(folder: Path, start: int, stop: int, config: str | None = None) -> pd.DataFrame:
+    """Return captions and facts of cells ``start … stop`` of the dataset order, as categoricals.
+
+    Of a config with captions of its own they are those, with ``is_in``: whether it holds the cell.
+    """
     rows = find_rows(folder / OBS, "position", start, stop)
-    return read_table(folder / OBS, repeated, categories=repeated, rows=rows)
+    if config is None:
+        repeated = [*_KNOWN, *_CAPTIONS]
+        return read_table(folder / OBS, repeated, categories=repeated, rows=rows)
+    known = read_table(folder / OBS, _KNOWN, categories=_KNOWN, rows=rows)
+    file = folder / file_of_config(config)
+    own = read_table(file, [*_CAPTIONS, IS_IN], categories=_CAPTIONS, rows=rows)
+    return known.join(own)

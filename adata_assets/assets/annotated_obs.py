@@ -32,6 +32,7 @@ READS = (
     "seed",
     "publish_obs",
     "drop_obs",
+    "max_cells_per_label",
 )
 
 
@@ -43,7 +44,8 @@ def build_annotated_obs(spec: DatasetSpec, folder: Path | None) -> dg.AssetsDefi
     folder
         Where the YAML is; ``splits.lock.csv`` lies beside it.
     """
-    version = code_version("2", read_fields(spec, *READS))
+    captions = [(config.name, config.caption) for config in spec.configs if config.caption]
+    version = code_version("3", {**read_fields(spec, *READS), "configs": captions})
 
     @dg.asset(
         **asset_options(

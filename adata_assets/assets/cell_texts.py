@@ -15,9 +15,9 @@ from adata_assets.checks import artefact_type, column_schema
 from adata_assets.resources import StorageResource
 from adata_assets.schemas.chunked import cell_text_schema
 from adata_assets.spec import DatasetSpec
+from adata_assets.text.tables import TABLE, table_of
 
 STAGE = "cell_texts"
-TABLE = "cell_texts.parquet"
 
 
 def build_cell_texts(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.AssetsDefinition:
@@ -25,7 +25,9 @@ def build_cell_texts(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.A
     schema = cell_text_schema(spec.sentences.keys)
     # Only labels are drawn: without them the seed changes nothing.
     drawn_by = ("seed",) if len(spec.sentences.keys) > 2 else ()
-    version = code_version("1", read_fields(spec, "sentences", *drawn_by))
+    texts_of_configs = [(config.name, config.changes) for config in spec.configs if config.changes]
+    reads = read_fields(spec, "sentences", *drawn_by) | {"configs": texts_of_configs}
+    version = code_version("2", reads)
 
     @dg.asset(
         **asset_options(
@@ -58,6 +60,11 @@ def build_cell_texts(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.A
             texts = build_chunk_texts(chunk, *inputs, rules=spec.sentences, seed=spec.seed)
             write_table(texts.table, draft.folder / TABLE)
             draft.metadata |= texts.facts
+            for config in (config for config in spec.configs if config.changes):
+                rules = spec.sentences_of(config)
+                texts = build_chunk_texts(chunk, *inputs, rules=rules, seed=spec.seed)
+                write_table(texts.table, draft.folder / table_of(config))
+                draft.metadata[config.name] = texts.facts
         return to_output(draft.committed, n_obs=chunk.n_obs, **draft.metadata)
 
     return cell_texts

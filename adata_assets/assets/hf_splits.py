@@ -24,6 +24,10 @@ READS = (
     "sentences",
     "format",
     "negatives_per_sample",
+    "negatives",
+    "configs",
+    "publish_obs",
+    "drop_obs",
     "evaluator_columns",
     "license",
     "data_sources",
@@ -72,7 +76,7 @@ def build_hf_splits(spec: DatasetSpec) -> dg.AssetsDefinition:
             annotated_obs, ledger, leakage, cell_texts, share_links, scored.get(SCORECARD)
         )
         with store.draft(spec.dataset_id, STAGE, code_version=version, inputs=inputs.all) as draft:
-            draft.metadata |= write_hf_splits(spec, inputs, draft.folder)
+            draft.metadata |= write_hf_splits(spec, inputs, draft.folder, scratch=store.scratch)
         done = draft.committed
         return to_output(
             done,

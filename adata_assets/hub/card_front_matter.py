@@ -9,6 +9,7 @@ import yaml
 
 from adata_assets.errors import InputError
 from adata_assets.hub.card import CardFrontMatter
+from adata_assets.hub.configs import ConfigFiles
 
 _TAGS = ("multimodal", "omics", "sentence-transformers", "anndata")
 # The Hub knows these words only; each holds up to ten times the rows of the one before.
@@ -37,6 +38,7 @@ def front_matter(
     n_rows: Mapping[str, int],
     n_bytes: Mapping[str, int],
     download_size: int,
+    configs: Sequence[ConfigFiles] = (),
 ) -> CardFrontMatter:
     """Return the front matter, without the lines of dashes around it.
 
@@ -56,6 +58,8 @@ def front_matter(
         Rows and uncompressed bytes of each split.
     download_size
         Bytes of all data files.
+    configs
+        Further configs, after the default one; each then has its own entry in ``dataset_info``.
 
     Raises
     ------
@@ -75,14 +79,19 @@ def front_matter(
     fields |= {
         "task_categories": ["zero-shot-classification"],
         "size_categories": [size_category(sum(n_rows.values()))],
-        "configs": [{"config_name": "default", "data_files": _list_data_files(splits)}],
-        "dataset_info": {
-            "features": [dict(feature) for feature in features],
-            "splits": [_count_split(name, n_rows[name], n_bytes[name]) for name in splits],
-            "download_size": download_size,
-            "dataset_size": sum(n_bytes.values()),
-        },
+        "configs": [
+            {"config_name": "default", "data_files": _list_data_files(splits)},
+            *(_list_config(config) for config in configs),
+        ],
     }
+    info = {
+        "features": [dict(feature) for feature in features],
+        "splits": [_count_split(name, n_rows[name], n_bytes[name]) for name in splits],
+        "download_size": download_size,
+        "dataset_size": sum(n_bytes.values()),
+    }
+    others = [_describe_config(config) for config in configs]
+    fields["dataset_info"] = [{"config_name": "default", **info}, *others] if others else info
     # safe_dump quotes whatever could end the YAML or change its meaning.
     return CardFrontMatter(yaml.safe_dump(fields, sort_keys=False, allow_unicode=True))
 
@@ -108,3 +117,22 @@ def _list_data_files(splits: Mapping[str, Sequence[str]]) -> list[dict[str, Any]
 
 def _count_split(name: str, n_rows: int, n_bytes: int) -> dict[str, Any]:
     return {"name": name, "num_bytes": n_bytes, "num_examples": n_rows}
+
+
+def _list_config(config: ConfigFiles) -> dict[str, Any]:
+    splits = {split: [f"{config.name}/{split}-*"] for split in config.shards}
+    return {"config_name": config.name, "data_files": _list_data_files(splits)}
+
+
+def _describe_config(config: ConfigFiles) -> dict[str, Any]:
+    shards = [shard for found in config.shards.values() for shard in found]
+    return {
+        "config_name": config.name,
+        "features": [dict(feature) for feature in config.features],
+        "splits": [
+            _count_split(split, sum(s.n_rows for s in found), sum(s.n_bytes_raw for s in found))
+            for split, found in config.shards.items()
+        ],
+        "download_size": sum(shard.n_bytes for shard in shards),
+        "dataset_size": sum(shard.n_bytes_raw for shard in shards),
+    }

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from adata_assets.hub import card_parts as parts
+from adata_assets.hub.configs import ConfigFiles, describe_choices, describe_configs
 from adata_assets.rows.parquet import ShardInfo
 from adata_assets.spec import DatasetSpec
 
@@ -25,6 +26,7 @@ def build_card(
     ledger: pd.DataFrame,
     leakage: str,
     links_end: str | None = None,
+    configs: Sequence[ConfigFiles] = (),
     scorecard: tuple[pd.DataFrame, Mapping[str, Any]] | None = None,
 ) -> str:
     """Return the README.md of a published folder.
@@ -48,6 +50,8 @@ def build_card(
         When the first link ends, ISO time with zone; None: never.
     leakage
         What the splits share, as Markdown.
+    configs
+        The configs beside the default one.
     scorecard
         ``ScorecardSchema`` and the facts beside it; None: there are no embeddings.
 
@@ -66,6 +70,7 @@ def build_card(
         n_rows={split: sum(s.n_rows for s in found) for split, found in shards.items()},
         n_bytes={split: sum(s.n_bytes_raw for s in found) for split, found in shards.items()},
         download_size=sum(sizes.values()),
+        configs=configs,
     )
     values = {
         "title": spec.title,
@@ -77,6 +82,7 @@ def build_card(
             spec.sentences.length,
         ),
         "example_data_formatted": parts.format_example_row(example),
+        "configs_section": describe_configs(configs),
         "example_share_link": example["share_link"],
         "links_lifetime": parts.describe_links(links_end),
         "embedding_generation": parts.describe_embeddings(about),
@@ -118,7 +124,7 @@ def _explain_rows(
     text = parts.explain_dataset_type(spec.format, columns, n_negatives=spec.negatives_per_sample)
     n_train = annotated["split_sizes"].get("train", 0)
     about_labels = parts.describe_labels(count_labelled(of_chunks), n_train)
-    return f"{text}\n\n{about_labels}" if about_labels else text
+    return "\n\n".join(filter(None, (text, describe_choices(spec), about_labels)))
 
 
 def count_labelled(of_chunks: Sequence[Mapping[str, Any]]) -> dict[str, int]:

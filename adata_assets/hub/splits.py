@@ -13,22 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from adata_assets.annotation.captions.contradictions import fact_classes
 from adata_assets.annotation.ledger import LEDGER
-from adata_assets.annotation.store import OBS, read_arrow_in_order, read_facts
 from adata_assets.artefact import Artefact
 from adata_assets.expiry import earliest_end
 from adata_assets.hub.card_leakage import describe_leakage
+from adata_assets.hub.configs import write_configs
 from adata_assets.hub.dataset_card import build_card, count_labelled
+from adata_assets.hub.split_rows import write_split
 from adata_assets.leakage.store import read_leakage
-from adata_assets.rows.formats import add_evaluator_columns, build_rows
-from adata_assets.rows.negatives import cell_keys, draw_negatives
-from adata_assets.rows.parquet import ShardInfo, SplitWriter
+from adata_assets.rows.parquet import ShardInfo
 from adata_assets.scorecard.store import TABLE as SCORECARD
-from adata_assets.spec import DatasetSpec
+from adata_assets.spec import ConfigSpec, DatasetSpec
 from adata_assets.splitting.chunks import ChunkSlice, deal_chunks
 from adata_assets.tables import read_table
 
@@ -74,7 +71,9 @@ class ReleaseInputs:
         return deal_chunks(self.annotated.metadata["split_sizes"], len(self.cell_texts))
 
 
-def write_hf_splits(spec: DatasetSpec, inputs: ReleaseInputs, folder: Path) -> dict[str, Any]:
+def write_hf_splits(
+    spec: DatasetSpec, inputs: ReleaseInputs, folder: Path, *, scratch: Path | None = None
+) -> dict[str, Any]:
     """Write the rows of every split, the card and its pictures into an empty folder.
 
     Returns
@@ -84,10 +83,12 @@ def write_hf_splits(spec: DatasetSpec, inputs: ReleaseInputs, folder: Path) -> d
     stands for some train cells.
     """
     chunks = inputs.chunks()
-    shards: dict[str, list[ShardInfo]] = {}
-    for split in inputs.annotated.metadata["split_sizes"]:
-        own = [chunk for chunk in chunks if chunk.split == split]
-        shards[split] = _write_split(spec, inputs, split, own, folder)
+
+    def write_texts(config: ConfigSpec | None) -> dict[str, list[ShardInfo]]:
+        return _write_texts(spec, inputs, chunks, folder, scratch=scratch, config=config)
+
+    shards = write_texts(None)
+    configs = write_configs(spec, inputs.annotated, chunks, folder, write_texts=write_texts)
     first = next(iter(shards.values()))[0]
     example = pq.ParquetFile(folder / first.file_name).read_row_group(0).slice(0, 1).to_pylist()[0]
     of_texts = [inputs.cell_texts[chunk.partition_key].metadata for chunk in chunks]
@@ -99,6 +100,7 @@ def write_hf_splits(spec: DatasetSpec, inputs: ReleaseInputs, folder: Path) -> d
         n_genes=of_texts,
         annotated=inputs.annotated.metadata,
         links_end=inputs.links_end,
+        configs=configs,
         ledger=read_table(inputs.ledger.local(LEDGER)),
         leakage=describe_leakage(*read_leakage(inputs.leakage)),
         scorecard=_copy_scorecard(inputs.scorecard, folder) if inputs.scorecard else None,
@@ -121,73 +123,25 @@ def _copy_scorecard(scorecard: Artefact, folder: Path) -> tuple[pd.DataFrame, Ma
     return read_table(scorecard.local(SCORECARD)), scorecard.metadata
 
 
-def _write_split(
-    spec: DatasetSpec, inputs: ReleaseInputs, split: str, chunks: list[ChunkSlice], folder: Path
-) -> list[ShardInfo]:
-    first, last = chunks[0].start, chunks[-1].stop
-    cells = _SplitCells(spec, inputs.annotated, first, last)
-    with SplitWriter(folder, split) as writer:
-        for chunk in chunks:
-            texts = pq.read_table(
-                inputs.cell_texts[chunk.partition_key].local("cell_texts.parquet"),
-                page_checksum_verification=True,
-            )
-            links = _read_links(inputs.share_links[chunk.partition_key], chunk)
-            writer.write(cells.rows(chunk.start - first, chunk.stop - first, texts, links))
-    return writer.close()
-
-
-class _SplitCells:
-    """Ids, captions and fact classes of one split, in dataset order."""
-
-    def __init__(self, spec: DatasetSpec, annotated: Artefact, start: int, stop: int) -> None:
-        tables = annotated.local(OBS).parent
-        self._spec = spec
-        self._ids = read_arrow_in_order(tables, "sample_idx", start, stop).combine_chunks()
-        self._keys = cell_keys(self._ids)
-        if spec.format != "single":
-            facts = read_facts(tables, start, stop)
-            self._captions = pa.array(facts["caption"])
-            self._classes = fact_classes(facts)
-
-    def rows(self, start: int, stop: int, texts: pa.Table, links: Mapping[str, str]) -> pa.Table:
-        """Return the rows of the split's cells ``start … stop``."""
-        ids = self._ids.slice(start, stop - start)
-        if not texts["sample_idx"].combine_chunks().equals(ids):
-            raise ValueError(f"cell_texts of cells {start} … {stop} are of other cells")
-        given: dict[str, Any] = {}
-        if self._spec.format != "single":
-            given["caption"] = self._captions.slice(start, stop - start)
-            n_slots = 1 if self._spec.format == "pairs" else self._spec.negatives_per_sample
-            drawn = draw_negatives(
-                self._classes,
-                cell_key=self._keys,
-                n_slots=n_slots,
-                seed=self._spec.seed,
-                purpose="negatives",
-                rows=(start, stop),
-            )
-            if self._spec.format == "pairs":
-                given["negative_caption"] = self._captions.take(pa.array(drawn[:, 0]))
-            else:
-                given["negative_ids"] = [self._ids.take(pa.array(slot)) for slot in drawn.T]
-        rows = build_rows(
-            self._spec.format,
-            sample_idx=ids,
-            sentences={
-                "cell_sentence_1": ids,
-                **{key: texts[key] for key in self._spec.sentences.keys[1:]},
-            },
-            **{kind: pa.repeat(pa.scalar(url), len(ids)) for kind, url in links.items()},
-            **given,
+def _write_texts(
+    spec: DatasetSpec,
+    inputs: ReleaseInputs,
+    chunks: list[ChunkSlice],
+    folder: Path,
+    *,
+    scratch: Path | None,
+    config: ConfigSpec | None,
+) -> dict[str, list[ShardInfo]]:
+    return {
+        split: write_split(
+            spec,
+            inputs.annotated,
+            inputs.cell_texts,
+            inputs.share_links,
+            [chunk for chunk in chunks if chunk.split == split],
+            folder,
+            scratch=scratch,
+            config=config,
         )
-        return add_evaluator_columns(rows) if self._spec.evaluator_columns else rows
-
-
-def _read_links(share_links: Artefact, chunk: ChunkSlice) -> dict[str, str]:
-    table = read_table(share_links.local("share_links.parquet"))
-    if set(table["n_obs"]) != {chunk.n_obs}:
-        raise ValueError(
-            f"{share_links.name} links files of {set(table['n_obs'])} cells, not {chunk}"
-        )
-    return dict(zip(table["kind"], table["url"], strict=True))
+        for split in inputs.annotated.metadata["split_sizes"]
+    }

@@ -1,29 +1,22 @@
-"""What a cell is known to be, and which cells contradict what an anchor's caption says.
+"""What a cell is known to be, as classes of cells.
 
 A *class* is a set of cells with the same known facts, the same caption and the same stated facts;
-everything is decided between classes. The rule, for an anchor a and another cell b:
-
-* a's caption was *made* from facts: some field that it states is known for both and differs.
-* a's caption was *given* as free text: both have captions, these differ, and the cell type is
-  unknown for one of them or differs. (What a given caption states cannot be read off it.)
-
-Values are compared as they are; two terms of which one is an ancestor of the other do differ.
+everything is decided between classes, and the rule is in ``contradictions``.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
 from adata_assets.errors import InputError
-from adata_assets.rows import kernels
+from adata_assets.rows.relations import Ancestors, code_values
 
 CAPTION_FIELD = "caption"
-CELL_TYPE_FIELD = "cell_type"
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +36,9 @@ class FactClasses:
         bool `(n_classes,)`: the caption was given as free text (else made from facts, or none).
     class_of
         int32 `(n_cells,)`, the class of each cell.
+    related
+        For each field of the facts (without the caption) bool `(n, n)`: which of its codes below n
+        go together though they differ, as `relations` says; a field that is missing has none.
     """
 
     fields: tuple[str, ...]
@@ -50,6 +46,7 @@ class FactClasses:
     stated: np.ndarray
     is_given: np.ndarray
     class_of: np.ndarray
+    related: tuple[np.ndarray, ...] = field(default=())
 
     def take(self, rows: np.ndarray) -> FactClasses:
         """The same classes for other cells: the given rows, in the given order."""
@@ -61,6 +58,9 @@ def build_fact_classes(
     caption_source: pd.Series,
     stated_facts: Sequence[Mapping[str, str]] | pd.Series,
     known: pd.DataFrame,
+    *,
+    terms: pd.DataFrame | None = None,
+    ancestors: Ancestors | None = None,
 ) -> FactClasses:
     """The classes of `n_cells` cells; all arguments are aligned by position.
 
@@ -75,6 +75,10 @@ def build_fact_classes(
         (missing = nothing). Which fields are stated counts; their values are those of `known`.
     known
         One column of strings per field; missing = unknown.
+    terms
+        Columns of `known`, some or all: the ontology term of each value, missing where none is.
+    ancestors
+        Ids of all terms above a term; needed with `terms`.
 
     Raises
     ------
@@ -91,17 +95,19 @@ def build_fact_classes(
     >>> classes.class_of.tolist(), classes.known.tolist()
     ([0, 1, 0], [[0, 0], [1, 1]])
     """
-    _require_aligned(caption_id, caption_source, stated_facts, known)
+    _require_aligned(caption_id, caption_source, stated_facts, known, terms)
     _require_sources(caption_id, caption_source)
     fields = (CAPTION_FIELD, *known.columns)
     is_given = caption_source.isin(["given"]).to_numpy(dtype=bool)
-    codes = [pd.factorize(caption_id)[0], *(pd.factorize(known[f])[0] for f in known.columns)]
+    given_terms = {} if terms is None else {f: terms[f] for f in terms.columns}
+    coded = [code_values(known[f], given_terms.get(f), ancestors) for f in known.columns]
+    codes = [pd.factorize(caption_id)[0], *(one.codes for one in coded)]
     pattern_of, patterns = _stated_patterns(stated_facts)
     is_made = caption_source.isin(["made"]).to_numpy(dtype=bool)
     _require_fields(patterns, pattern_of, is_made, list(known.columns))
     # Without a caption nothing is stated, whatever was left in the column.
     pattern_of = np.where(is_made | is_given, pattern_of, patterns.index(frozenset()))
-    class_of, first_row = _distinct_rows([*codes, pattern_of, is_given.astype(np.int64)])
+    class_of, first_row = distinct_rows([*codes, pattern_of, is_given.astype(np.int64)])
     stated = np.array([[f in p for f in fields] for p in patterns], dtype=bool)
     stated[:, 0] = False
     classes = FactClasses(
@@ -110,6 +116,7 @@ def build_fact_classes(
         stated=stated[pattern_of[first_row]],
         is_given=is_given[first_row],
         class_of=class_of.astype(np.int32),
+        related=tuple(one.related for one in coded),
     )
     _require_stated_is_known(classes, first_row)
     return classes
@@ -120,12 +127,14 @@ def _require_aligned(
     caption_source: pd.Series,
     stated_facts: Sequence[Mapping[str, str]] | pd.Series,
     known: pd.DataFrame,
+    terms: pd.DataFrame | None,
 ) -> None:
     lengths = {
         "caption_id": len(caption_id),
         "caption_source": len(caption_source),
         "stated_facts": len(stated_facts),
         "known": len(known),
+        "terms": len(known if terms is None else terms),
     }
     if len(set(lengths.values())) > 1:
         raise InputError(f"facts of different numbers of cells: {lengths}; give one row per cell")
@@ -184,7 +193,7 @@ def _stated_fields(text: str, code: int, text_of: np.ndarray) -> frozenset[str]:
     return frozenset(field for field, value in facts.items() if value is not None)
 
 
-def _distinct_rows(columns: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def distinct_rows(columns: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Number the distinct rows of integer columns (>= -1): code per row, first row per code."""
     code = np.zeros(len(columns[0]), dtype=np.int64)
     for column in columns:
@@ -219,60 +228,3 @@ def _require_stated_is_known(classes: FactClasses, first_row: np.ndarray) -> Non
             f"the made caption of row {first_row[cls]} states {classes.fields[field]!r}, "
             "which is missing in known: a caption states only what is known"
         )
-
-
-def class_table(classes: FactClasses) -> np.ndarray:
-    """The classes as `kernels` takes them, int32 `(n_classes, 3 + 2 * (n_fields - 1))`."""
-    known, is_given = classes.known, classes.is_given[:, None]
-    if CELL_TYPE_FIELD in classes.fields:
-        cell_type = known[:, [classes.fields.index(CELL_TYPE_FIELD)]]
-    else:
-        cell_type = np.full((len(known), 1), -1)
-    stated = np.where(classes.stated[:, 1:], known[:, 1:], -1)
-    columns = [is_given, cell_type, known[:, :1], known[:, 1:], stated]
-    return np.concatenate(columns, axis=1, dtype=np.int32, casting="unsafe")
-
-
-def anchor_groups(table: np.ndarray) -> np.ndarray:
-    """int64 `(n_classes,)`: classes with equal numbers allow exactly the same negatives."""
-    is_given = table[:, kernels.IS_GIVEN] > 0
-    n_facts = (table.shape[1] - kernels.FIRST_FACT) // 2
-    of_given = table[:, [kernels.CELL_TYPE, kernels.CAPTION]]
-    of_made = table[:, kernels.FIRST_FACT + n_facts :]
-    columns = [
-        is_given.astype(np.int64),
-        *np.where(is_given[:, None], of_given, -1).T,
-        *np.where(is_given[:, None], -1, of_made).T,
-    ]
-    return _distinct_rows(columns)[0]
-
-
-def incompatible(classes: FactClasses, anchor: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Whether cell `other[i]` is a valid negative for cell `anchor[i]`, bool `(n,)`.
-
-    `anchor` and `other` are int `(n,)`, positions among the cells of `classes`.
-    """
-    class_of = classes.class_of
-    return kernels.are_incompatible(class_table(classes), class_of[anchor], class_of[other])
-
-
-def classes_without_negative(classes: FactClasses, split_of: np.ndarray) -> np.ndarray:
-    """Cells whose class has no valid negative in their own split, bool `(n_cells,)`.
-
-    Taken to a fixpoint: among the cells that stay, every one has a valid negative. Cells with
-    `split_of` -1 (int8, `(n_cells,)`) are in no split, serve nobody and get False.
-    """
-    table = class_table(classes)
-    groups = anchor_groups(table)
-    by_cell_type = np.argsort(table[:, kernels.CELL_TYPE], kind="stable")
-    is_without = np.zeros(len(classes.class_of), dtype=bool)
-    for split in np.unique(split_of[split_of >= 0]):
-        rows = np.flatnonzero(split_of == split)
-        is_left = np.zeros(len(classes.known), dtype=bool)
-        is_left[classes.class_of[rows]] = True
-        order = by_cell_type[is_left[by_cell_type]]
-        types = table[order, kernels.CELL_TYPE]
-        group_end = np.searchsorted(types, types, side="right")
-        kernels.keep_classes_with_negative(table, groups, order, group_end, is_left)
-        is_without[rows] = ~is_left[classes.class_of[rows]]
-    return is_without

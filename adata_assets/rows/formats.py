@@ -21,11 +21,17 @@ _RESERVED_PREFIX = "omics:"
 StringColumn: TypeAlias = pa.Array | pa.ChunkedArray
 
 
-def column_names(format: str, *, sentence_keys: Sequence[str], n_negatives: int) -> list[str]:
+def column_names(
+    format: str,
+    *,
+    sentence_keys: Sequence[str],
+    n_negatives: int,
+    negatives_as_text: bool = False,
+) -> list[str]:
     """The columns of a format, in their published order.
 
     `sentence_keys` are the names `cell_sentence_1` to `cell_sentence_k`; `n_negatives` matters to
-    multiplets only.
+    multiplets only, as does whether they are texts instead of ids.
 
     Raises
     ------
@@ -49,9 +55,24 @@ def column_names(format: str, *, sentence_keys: Sequence[str], n_negatives: int)
     middle = {
         "single": [],
         "pairs": ["caption", "label"],
-        "multiplets": ["positive", *(f"negative_{i}_idx" for i in range(1, n_negatives + 1))],
+        "multiplets": [
+            "positive",
+            *negative_columns(n_negatives, negatives_as_text=negatives_as_text),
+        ],
     }
     return ["sample_idx", *sentence_keys, *middle[format], "share_link", "adata_link"]
+
+
+def negative_columns(n_negatives: int, *, negatives_as_text: bool) -> list[str]:
+    """The negatives of multiplets: ids, or texts, never both (C7).
+
+    Examples
+    --------
+    >>> negative_columns(1, negatives_as_text=False), negative_columns(1, negatives_as_text=True)
+    (['negative_1_idx'], ['negative_1'])
+    """
+    end = "" if negatives_as_text else "_idx"
+    return [f"negative_{i}{end}" for i in range(1, n_negatives + 1)]
 
 
 def build_rows(
@@ -63,6 +84,7 @@ def build_rows(
     adata_link: StringColumn,
     caption: StringColumn | None = None,
     negative_ids: Sequence[StringColumn] | None = None,
+    negative_texts: Sequence[StringColumn] | None = None,
     negative_caption: StringColumn | None = None,
 ) -> pa.Table:
     """The rows of some cells of a split, in the order of the cells.
@@ -83,6 +105,9 @@ def build_rows(
         Needed for pairs and multiplets (there it is the column `positive`).
     negative_ids
         multiplets: per slot the ids of the drawn cells.
+    negative_texts
+        multiplets, instead of ids: per slot the caption (odd slots) or the cell sentence (even
+        slots) of the drawn cells.
     negative_caption
         pairs: the caption of the drawn cell.
 
@@ -96,21 +121,32 @@ def build_rows(
         A column is missing, not asked for, of another length or has nulls; an id begins with
         ``omics:``; `cell_sentence_1` differs from `sample_idx`.
     """
-    given = {"caption": caption, "negative_ids": negative_ids, "negative_caption": negative_caption}
+    is_text = negative_texts is not None
+    given = {
+        "caption": caption,
+        "negative_ids": negative_ids,
+        "negative_texts": negative_texts,
+        "negative_caption": negative_caption,
+    }
     needed = {
         "single": set(),
         "pairs": {"caption", "negative_caption"},
-        "multiplets": {"caption", "negative_ids"},
+        "multiplets": {"caption", "negative_texts" if is_text else "negative_ids"},
     }
-    names = column_names(format, sentence_keys=list(sentences), n_negatives=len(negative_ids or []))
+    negatives = list(negative_texts or negative_ids or [])
+    names = column_names(
+        format,
+        sentence_keys=list(sentences),
+        n_negatives=len(negatives),
+        negatives_as_text=is_text,
+    )
     _require_given(format, given, needed[format])
     columns = {"sample_idx": sample_idx, **sentences}
     if format == "pairs":
         columns |= {"caption": caption, "negative_caption": negative_caption}
     elif format == "multiplets":
-        ids = negative_ids or []
-        columns |= {"positive": caption}
-        columns |= {f"negative_{i}_idx": ids[i - 1] for i in range(1, len(ids) + 1)}
+        named = negative_columns(len(negatives), negatives_as_text=is_text)
+        columns |= {"positive": caption, **dict(zip(named, negatives, strict=True))}
     columns |= {"share_link": share_link, "adata_link": adata_link}
     rows = _require_strings(columns)
     _require_ids(rows)

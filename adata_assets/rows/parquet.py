@@ -28,7 +28,12 @@ from adata_assets.errors import InputError
 MAX_SHARD_BYTES = 500_000_000
 ROW_GROUP_BYTES = 32_000_000
 
-_FEATURE_DTYPES = {pa.string(): "string", pa.float64(): "float64", pa.int64(): "int64"}
+_FEATURE_DTYPES = {
+    pa.string(): "string",
+    pa.float64(): "float64",
+    pa.int64(): "int64",
+    pa.bool_(): "bool",
+}
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,8 @@ class SplitWriter:
         A local folder, made if missing.
     split
         Letters, digits, ``_`` and ``.``.
+    table
+        Name of the folder below `folder`, one for each config of the dataset.
     max_shard_bytes, row_group_bytes
         Upper limits in bytes before compression, strings with 4 bytes each for their offset; a
         single row may exceed them.
@@ -65,7 +72,7 @@ class SplitWriter:
     ------
     InputError
         A bad split name or limit; tables of different columns; a column of another type than
-        string, float64 or int64; no row at all.
+        string, float64, int64 or bool; no row at all.
     """
 
     def __init__(
@@ -73,6 +80,7 @@ class SplitWriter:
         folder: Path,
         split: str,
         *,
+        table: str = "data",
         max_shard_bytes: int = MAX_SHARD_BYTES,
         row_group_bytes: int = ROW_GROUP_BYTES,
     ) -> None:
@@ -83,7 +91,7 @@ class SplitWriter:
                 f"row_group_bytes {row_group_bytes} and max_shard_bytes {max_shard_bytes}: "
                 "both are above 0 and a shard holds at least one row group"
             )
-        self._data_folder = Path(folder) / "data"
+        self._data_folder = Path(folder) / table
         self._split = split
         self._max_shard_bytes = max_shard_bytes
         self._row_group_bytes = row_group_bytes
@@ -199,7 +207,13 @@ class SplitWriter:
                 os.fsync(file.fileno())
             n_bytes = temporary.stat().st_size
             shards.append(
-                ShardInfo(f"data/{name}", n_rows, n_bytes, self._raw_bytes[number], sha256)
+                ShardInfo(
+                    f"{self._data_folder.name}/{name}",
+                    n_rows,
+                    n_bytes,
+                    self._raw_bytes[number],
+                    sha256,
+                )
             )
         for temporary, shard in zip(self._temporary, shards, strict=True):
             temporary.replace(self._data_folder.parent / shard.file_name)
@@ -247,7 +261,7 @@ def _row_bytes(table: pa.Table) -> np.ndarray:
         if column.type == pa.string():
             n_bytes += pc.fill_null(pc.binary_length(column), 0).to_numpy() + 4
         else:
-            n_bytes += column.type.bit_width // 8
+            n_bytes += max(column.type.bit_width // 8, 1)
     return n_bytes
 
 
@@ -262,6 +276,11 @@ def _hugging_face_metadata(schema: pa.Schema) -> dict[str, str]:
             )
         features[field.name] = {"dtype": _FEATURE_DTYPES[field.type], "_type": "Value"}
     return {"huggingface": json.dumps({"info": {"features": features}})}
+
+
+def list_features(schema: pa.Schema) -> list[dict[str, str]]:
+    """Return the columns as ``dataset_info`` of `datasets` names them."""
+    return [{"name": field.name, "dtype": _FEATURE_DTYPES[field.type]} for field in schema]
 
 
 def _describe(schema: pa.Schema) -> str:

@@ -43,6 +43,9 @@ class ObsSchema(pa.DataFrameModel):
     known_facts: Series[str] = pa.Field(
         description="JSON object: what is known of the cell, field to value"
     )
+    known_terms: Series[str] = pa.Field(
+        description="JSON object: ontology terms of what is known, field to term id"
+    )
     caption: Series[str] = pa.Field(nullable=True, description="plain words about the cell")
     caption_facts: Series[str] = pa.Field(
         nullable=True, description="JSON object: what the caption states, field to value"

@@ -18,6 +18,7 @@ def row_schema(
     sentence_keys: Sequence[str],
     negatives_per_sample: int,
     evaluator_columns: bool = False,
+    negatives_as_text: bool = False,
 ) -> pa.DataFrameSchema:
     """Return the schema of the rows of one format.
 
@@ -31,6 +32,8 @@ def row_schema(
         Slots of a multiplet.
     evaluator_columns
         Whether pairs repeat genes and caption as ``sentence_1`` and ``sentence_2``.
+    negatives_as_text
+        Whether multiplets hold texts of the drawn cells instead of their ids.
 
     Examples
     --------
@@ -46,7 +49,10 @@ def row_schema(
             texts |= {"sentence_1": "the genes of the cell", "sentence_2": "the caption"}
     if format == "multiplets":
         texts["positive"] = "the caption of the cell"
-        texts |= {f"negative_{i + 1}_idx": _slot(i) for i in range(negatives_per_sample)}
+        texts |= {
+            f"negative_{i + 1}{'' if negatives_as_text else '_idx'}": _slot(i, negatives_as_text)
+            for i in range(negatives_per_sample)
+        }
     columns = {name: _column(str, text) for name, text in texts.items()}
     if format == "pairs":
         columns["label"] = pa.Column(
@@ -56,7 +62,10 @@ def row_schema(
     return pa.DataFrameSchema(columns, strict=True, ordered=True, name=format)
 
 
-def _slot(i: int) -> str:
+def _slot(i: int, is_text: bool) -> str:
+    if is_text:
+        what = "caption" if i % 2 == 0 else "cell sentence"
+        return f"{what} of a cell of the same split whose facts contradict the caption"
     kind = "its caption" if i % 2 == 0 else "its cell sentence"
     return f"sample_idx of a cell of the same split whose facts contradict the caption; {kind} is meant"
 

@@ -22,7 +22,9 @@ from adata_assets.spec.cells import (
 from adata_assets.spec.published import (
     Chunks,
     Citation,
+    ConfigSpec,
     EmbedderSpec,
+    Negatives,
     Publish,
     Sentences,
     ShareSpec,
@@ -80,6 +82,13 @@ class DatasetSpec(Frozen):
     negatives_per_sample: int = Field(
         2, ge=1, le=32, description="multiplets: slots negative_1_idx … negative_N_idx"
     )
+    negatives: Negatives = Field(Negatives(), description="how negatives are drawn and written")
+    max_cells_per_label: int | None = Field(
+        None, ge=1, description="most train cells of one cell type; others are drawn away by seed"
+    )
+    configs: tuple[ConfigSpec, ...] = Field(
+        (), description="further configs of the published dataset: the same cells, other texts"
+    )
     evaluator_columns: bool = Field(
         False, description="pairs: repeat genes and caption as sentence_1 and sentence_2"
     )
@@ -121,6 +130,15 @@ class DatasetSpec(Frozen):
             raise ValueError(f"embedders share a name: {repeated}; give each its own")
         if self.evaluator_columns and self.format != "pairs":
             raise ValueError(f"evaluator_columns goes with format pairs, not {self.format}")
+        if self.negatives.form == "text" and self.format != "multiplets":
+            raise ValueError(f"negatives.form text goes with format multiplets, not {self.format}")
+        if self.negatives.same_batch_share and self.keys.batch is None:
+            raise ValueError("negatives.same_batch_share needs keys.batch")
+        configs = [config.name for config in self.configs]
+        if repeated := sorted({name for name in configs if configs.count(name) > 1}):
+            raise ValueError(f"configs share a name: {repeated}; give each its own")
+        if self.format == "single" and any(config.caption for config in self.configs):
+            raise ValueError("a config with a caption goes with format pairs or multiplets")
         labels = [source.label for source in self.sources]
         if repeated := sorted({label for label in labels if labels.count(label) > 1}):
             raise ValueError(f"sources share a name: {repeated}; give each its own name")
@@ -138,6 +156,10 @@ class DatasetSpec(Frozen):
         if self.sha256 and len(specs) == 1:
             return (specs[0].model_copy(update={"sha256": self.sha256}),)
         return tuple(specs)
+
+    def sentences_of(self, config: ConfigSpec | None) -> Sentences:
+        """Return what stands in the cell sentences of a config, None: of the default one."""
+        return self.sentences.model_copy(update=config.changes) if config else self.sentences
 
     @property
     def repo_id(self) -> str:

@@ -145,6 +145,16 @@ class Sentences(Frozen):
     """What stands in the cell sentences."""
 
     length: int = Field(100, ge=1, description="largest number of genes in a cell sentence")
+    gene_set: Literal["all", "protein_coding", "hvg"] = Field(
+        "all",
+        description="genes that may stand in it; hvg: the n_top_genes variable ones of train. A cell "
+        "that expresses none of them is described by all its genes",
+    )
+    rank_by: Literal["counts", "counts_over_median"] = Field(
+        "counts",
+        description="what the genes are sorted by; counts_over_median: counts over the median of the "
+        "gene's non-zero values on train, so that genes high everywhere do not come first",
+    )
     keys: tuple[str, ...] = Field(
         ("cell_sentence_1", "cell_sentence_2"),
         description="cell_sentence_1 is the sample id, cell_sentence_2 the genes; 3 and 4 are "
@@ -162,6 +172,51 @@ class Sentences(Frozen):
         if value != known[: len(value)] or len(value) < 2:
             raise ValueError(f"allowed: the first 2, 3 or 4 of {list(known)}, found {list(value)}")
         return value
+
+
+class Negatives(Frozen):
+    """How negatives are drawn and written; always even over the cells that are allowed."""
+
+    form: Literal["ids", "text"] = Field(
+        "ids",
+        description="multiplets: negative_1_idx … hold ids; or negative_1 … hold the caption (odd) "
+        "and cell_sentence_2 (even) of the drawn cells",
+    )
+    same_batch_share: Fraction = Field(
+        0.0,
+        description="probability of a negative to be drawn from the anchor's batch (keys.batch)",
+    )
+
+
+class ConfigSpec(Frozen):
+    """One more config of the dataset: the same cells with other texts."""
+
+    name: str = Field(description="what load_dataset is given beside the dataset's id")
+    length: int | None = Field(None, ge=1, description="instead of sentences.length")
+    gene_set: Literal["all", "protein_coding", "hvg"] | None = Field(
+        None, description="instead of sentences.gene_set"
+    )
+    rank_by: Literal["counts", "counts_over_median"] | None = Field(
+        None, description="instead of sentences.rank_by"
+    )
+    caption: str | None = Field(
+        None,
+        description="obs column of given captions instead of keys.caption; cells without one, or "
+        "without a valid negative among those that have one, are not in this config",
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _is_free(cls, value: str) -> str:
+        taken = ("default", "data", "cells", "labels", "figures")
+        if value in taken:
+            raise ValueError(f"config name {value!r} is taken ({', '.join(taken)}); choose another")
+        return require_name(value, "config name")
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """What is not as in the dataset's ``sentences``."""
+        return self.model_dump(include={"length", "gene_set", "rank_by"}, exclude_none=True)
 
 
 class ShareSpec(Frozen):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from adata_assets.annotation.genes.markers import MARKERS
@@ -15,11 +16,8 @@ from adata_assets.matrix.counts import open_counts
 from adata_assets.spec import Sentences
 from adata_assets.splitting.chunks import ChunkSlice
 from adata_assets.tables import read_table
-from adata_assets.text.cell_sentences import (
-    build_cell_sentences,
-    build_vocabulary,
-    count_sentence_genes,
-)
+from adata_assets.text.cell_sentences import build_vocabulary, count_sentence_genes
+from adata_assets.text.ranking import build_set_sentences, choose_genes, divide_by_median
 from adata_assets.text.semantic_sentences import (
     LabelledCells,
     build_marker_sentences,
@@ -39,10 +37,13 @@ class ChunkTexts:
         Rows of ``cell_text_schema``.
     n_labelled
         For each semantic sentence the number of cells whose cell type stands in it.
+    n_outside_gene_set
+        Cells that express no gene of the gene set.
     """
 
     table: pd.DataFrame
-    n_labelled: dict[str, int]
+    n_labelled: dict[str, int] = field(default_factory=dict)
+    n_outside_gene_set: int = 0
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -52,6 +53,8 @@ class ChunkTexts:
             "n_genes_min": int(n_genes.min()),
             "n_genes_max": int(n_genes.max()),
         }
+        if self.n_outside_gene_set:
+            facts["n_outside_gene_set"] = self.n_outside_gene_set
         if self.n_labelled:
             facts["n_labelled"] = self.n_labelled
             facts["contains_label"] = [key for key, n in self.n_labelled.items() if n]
@@ -77,12 +80,16 @@ def build_chunk_texts(
         The dataset's seed, for semantic sentences only.
     """
     tables = annotated.local(OBS).parent
-    stats = read_table(gene_stats.local("gene_stats.parquet"), ["total_counts"])
+    columns = ["total_counts", "hvg_rank", "nonzero_median"]
+    stats = read_table(gene_stats.local("gene_stats.parquet"), columns)
     var = read_genes(tables).var
     vocabulary = build_vocabulary(var, stats["total_counts"].to_numpy())
     rows = open_counts(counts.local(COUNTS)).rows(chunk.start, chunk.stop)
+    if rules.rank_by == "counts_over_median":
+        rows = divide_by_median(rows, stats["nonzero_median"].to_numpy(np.float64))
+    is_in_set = choose_genes(rules.gene_set, var, stats["hvg_rank"].to_numpy())
     sample_idx = read_in_order(tables, "sample_idx", chunk.start, chunk.stop)
-    genes = build_cell_sentences(rows, vocabulary, max_genes=rules.length)
+    genes, n_outside = build_set_sentences(rows, vocabulary, is_in_set, max_genes=rules.length)
     table = pd.DataFrame(
         {
             "sample_idx": sample_idx,
@@ -91,7 +98,7 @@ def build_chunk_texts(
         }
     )
     if len(rules.keys) == 2:
-        return ChunkTexts(table, {})
+        return ChunkTexts(table, n_outside_gene_set=n_outside)
     cells = LabelledCells(
         sample_idx=sample_idx,
         cell_type=read_in_order(tables, "cell_type", chunk.start, chunk.stop),
@@ -107,4 +114,4 @@ def build_chunk_texts(
         labels = draw_labels(cells, key=key, probability=rules.label_probability, seed=seed)
         table[key] = insert_labels(bare[key], labels, markers).to_pandas()
         n_labelled[key] = int(pd.notna(labels).sum())
-    return ChunkTexts(table, n_labelled)
+    return ChunkTexts(table, n_labelled, n_outside)

@@ -32,6 +32,7 @@ from adata_assets.hub.card_parts import (
     front_matter,
     render_card,
 )
+from adata_assets.hub.configs import describe_configs
 from adata_assets.share import open_share_store
 from adata_assets.share.contract import remote_name, sha256_of
 from adata_assets.share.serve import running_server
@@ -84,6 +85,7 @@ def _write_card(folder: Path, splits: Sequence[str], row: dict[str, str], chunk:
             download_size=500,
         ),
         values={
+            "configs_section": describe_configs([]),
             "title": "Four cells",
             "description": "A made-up dataset.",
             "dataset_type_explanation": explain_dataset_type("single", list(row), n_negatives=0),

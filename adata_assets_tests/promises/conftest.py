@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from adata_assets_tests.datasets import Dataset, write_cells
 from adata_assets_tests.promises.families import donor_cells, donor_spec, make
+
+CONFIGS = (
+    {"name": "short", "length": 5},
+    {"name": "ratio", "rank_by": "counts_over_median", "gene_set": "hvg"},
+    {"name": "author", "caption": "author"},
+)
 
 
 @pytest.fixture(scope="session")
@@ -54,3 +61,27 @@ def test_only(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Dataset
         embedders=(),
     )
     return make(spec, tmp_path_factory.mktemp("exam"))
+
+
+@pytest.fixture(scope="session")
+def varied(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Multiplets with texts as negatives, three further configs, columns that stay at home."""
+    root, adata = tmp_path_factory.mktemp("varied"), donor_cells()
+    types = adata.obs["cell_type"].astype(object)
+    adata.obs["author"] = [
+        None if i % 5 == 0 else f"Free words on {name}." for i, name in enumerate(types)
+    ]
+    adata.obs["flag"] = np.arange(adata.n_obs) % 2 == 0
+    adata.obs["secret"] = [f"s{i}" for i in range(adata.n_obs)]
+    spec = donor_spec(
+        write_cells(root, adata),
+        embedders=(),
+        chunks={"count": 4},
+        keys={"batch": "secret", "group": "donor_id"},
+        drop_obs=("secret", "donor_id"),
+        negatives={"form": "text"},
+        negatives_per_sample=3,
+        max_cells_per_label=15,
+        configs=CONFIGS,
+    )
+    return make(spec, root)

@@ -11,6 +11,18 @@ import numpy as np
 import pandas as pd
 
 
+def first_match_negatives(captions: list[str], n_slots: int) -> list[list[int]]:
+    """P1: odd slots the first cells of other captions, even ones the first other cells."""
+    first_of = {caption: captions.index(caption) for caption in dict.fromkeys(captions)}
+    rows = []
+    for anchor, caption in enumerate(captions):
+        others = [i for c, i in first_of.items() if c != caption]
+        cells = [i for i in first_of.values() if i != anchor]
+        slots = [(others if slot % 2 == 0 else cells, slot // 2) for slot in range(n_slots)]
+        rows.append([found[i] for found, i in slots if i < len(found)])
+    return rows
+
+
 def variable_genes(counts: np.ndarray, n_top: int) -> set[int]:
     """P4: variable genes of the cells at hand, normalised by themselves."""
     rates = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1) * 1e4

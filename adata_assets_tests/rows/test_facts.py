@@ -9,12 +9,8 @@ import pandas as pd
 import pytest
 
 from adata_assets.errors import InputError
-from adata_assets.rows.facts import (
-    FactClasses,
-    build_fact_classes,
-    classes_without_negative,
-    incompatible,
-)
+from adata_assets.rows.contradictions import classes_without_negative, incompatible
+from adata_assets.rows.facts import FactClasses, build_fact_classes
 
 from .facts_examples import classes_of, contradicts, make_cells
 

@@ -11,14 +11,11 @@ import pytest
 from scipy.stats import chi2
 
 from adata_assets.errors import InputError
-from adata_assets.rows import kernels
-from adata_assets.rows.facts import (
-    FactClasses,
-    build_fact_classes,
-    classes_without_negative,
-    incompatible,
-)
+from adata_assets.rows import draw_kernels as kernels
+from adata_assets.rows.contradictions import classes_without_negative, incompatible
+from adata_assets.rows.facts import FactClasses, build_fact_classes
 from adata_assets.rows.negatives import cell_keys, draw_negatives
+from adata_assets_tests.promises.old_pipeline import first_match_negatives
 
 from .facts_examples import classes_of, make_cells
 
@@ -47,26 +44,15 @@ def test_every_slot_is_filled_with_a_valid_cell() -> None:
 def test_p1_old_first_match_draws_few_and_shares_captions() -> None:
     """P1: 4,000 rows gave 8 distinct negatives, half of the even ones with the anchor's caption."""
 
-    def old_negatives(captions: list[str], n_slots: int) -> list[list[int]]:
-        """Odd slots: the first cells of other captions; even slots: the first other cells."""
-        first_of = {caption: captions.index(caption) for caption in dict.fromkeys(captions)}
-        rows = []
-        for anchor, caption in enumerate(captions):
-            others = [i for c, i in first_of.items() if c != caption]
-            cells = [i for i in first_of.values() if i != anchor]
-            slots = [(others if slot % 2 == 0 else cells, slot // 2) for slot in range(n_slots)]
-            rows.append([found[i] for found, i in slots if i < len(found)])
-        return rows
-
     n_cells = 4_000
     rng = np.random.default_rng(0)
     types = rng.choice([f"type {i}" for i in range(8)], n_cells, p=[0.5] + [0.5 / 7] * 7)
     types[0] = "type 0"
     captions = [f"A {t}." for t in types]
-    old = np.array(old_negatives(captions, 2))
+    old = np.array(first_match_negatives(captions, 2))
     assert len(np.unique(old)) <= 8
     assert (np.array(captions)[old[:, 1]] == np.array(captions)).mean() > 0.4
-    assert len(old_negatives(captions[:40], 20)[0]) < 20
+    assert len(first_match_negatives(captions[:40], 20)[0]) < 20
 
     facts = [{"cell_type": t} for t in types]
     classes = build_fact_classes(
@@ -143,19 +129,40 @@ def test_rare_cells_are_drawn_evenly_after_the_attempts(is_given: bool, max_slot
     assert (half == drawn[2_500:]).all()
 
 
-def test_common_cells_are_drawn_evenly_by_every_class() -> None:
-    _, classes, keys = ready_cells(300, seed=3)
-    n_cells, n_slots = len(keys), 400
-    drawn = draw_negatives(classes, cell_key=keys, n_slots=n_slots, seed=9, purpose="p")
-    everyone = np.arange(n_cells)
-    total, freedom = 0.0, 0
-    for i in everyone:
-        allowed = incompatible(classes, np.full(n_cells, i), everyone)
-        counts = np.bincount(drawn[i], minlength=n_cells)
-        assert counts[~allowed].sum() == 0
-        total += statistic(counts[allowed])
-        freedom += int(allowed.sum()) - 1
-    assert chi2.isf(1 - 1e-4, freedom) < total < chi2.isf(1e-4, freedom)
+def test_every_slot_is_even_over_the_cells_that_contradict_the_anchor() -> None:
+    _, classes, keys = ready_cells(120, seed=3)
+    n_cells, everyone = len(keys), np.arange(len(keys))
+    drawn = np.stack(
+        [
+            draw_negatives(classes, cell_key=keys, n_slots=3, seed=seed, purpose="p")
+            for seed in range(300)
+        ],
+        axis=1,
+    )
+    for slot in range(3):
+        total, freedom = 0.0, 0
+        for i in everyone:
+            allowed = incompatible(classes, np.full(n_cells, i), everyone)
+            counts = np.bincount(drawn[i, :, slot], minlength=n_cells)
+            assert counts[~allowed].sum() == 0
+            total += statistic(counts[allowed])
+            freedom += int(allowed.sum()) - 1
+        assert chi2.isf(1 - 1e-4, freedom) < total < chi2.isf(1e-4, freedom)
+
+
+def test_slots_of_an_anchor_hold_different_cells_as_long_as_there_are_any() -> None:
+    """Also where attempts, candidates and the list each supply some of them."""
+    for cells, is_rare in ((ready_cells(400, seed=4)[1], False), (rare_cells(1_000, True), True)):
+        n_cells, n_slots = len(cells.class_of), 12
+        keys = cell_keys([str(i) for i in range(n_cells)])
+        drawn = draw_negatives(cells, cell_key=keys, n_slots=n_slots, seed=0, purpose="p")
+        require_valid(cells, drawn)
+        for i in range(0, n_cells, 7):
+            allowed = incompatible(cells, np.full(n_cells, i), np.arange(n_cells))
+            assert len(np.unique(drawn[i])) == min(n_slots, int(allowed.sum()))
+        if is_rare:
+            assert len(np.unique(drawn[1])) == 2
+            assert statistic(np.bincount(drawn[1::500].ravel() // 500)) < chi2.isf(1e-4, 1)
 
 
 def test_one_shared_caption_is_avoided_when_it_fills_the_candidates() -> None:

@@ -1,6 +1,6 @@
 """Which published cells have a caption that no cell of their split contradicts.
 
-Belongs here: rows of obs turned into fact classes. The rule is in ``rows.facts``.
+Belongs here: rows of obs turned into fact classes. The rule is in ``rows.contradictions``.
 """
 
 from __future__ import annotations
@@ -11,16 +11,30 @@ import numpy as np
 import pandas as pd
 
 from adata_assets.annotation.captions.wording import FACT_FIELDS
-from adata_assets.rows.facts import FactClasses, build_fact_classes, classes_without_negative
+from adata_assets.annotation.harmonised.ontology import ONTOLOGY_FIELDS, ancestors_of
+from adata_assets.rows.contradictions import classes_without_negative
+from adata_assets.rows.facts import FactClasses, build_fact_classes
 from adata_assets.spec import SPLITS
+
+_TERM_FIELDS = [field for field in FACT_FIELDS if field in ONTOLOGY_FIELDS]
 
 
 def fact_classes(obs: pd.DataFrame) -> FactClasses:
     """Return the fact classes of captioned cells (``ObsSchema`` rows)."""
-    codes, distinct = pd.factorize(obs["known_facts"])
-    known = pd.DataFrame(map(json.loads, distinct), columns=list(FACT_FIELDS), dtype=object)
-    rows = known.take(codes).set_axis(obs.index)
-    return build_fact_classes(obs["caption_id"], obs["caption_source"], obs["caption_facts"], rows)
+    return build_fact_classes(
+        obs["caption_id"],
+        obs["caption_source"],
+        obs["caption_facts"],
+        _read_objects(obs["known_facts"], list(FACT_FIELDS)),
+        terms=_read_objects(obs["known_terms"], _TERM_FIELDS),
+        ancestors=ancestors_of,
+    )
+
+
+def _read_objects(texts: pd.Series, fields: list[str]) -> pd.DataFrame:
+    codes, distinct = pd.factorize(texts)
+    rows = pd.DataFrame(map(json.loads, distinct), columns=fields, dtype=object)
+    return rows.take(codes).set_axis(texts.index)
 
 
 def find_without_negative(obs: pd.DataFrame) -> pd.DataFrame:

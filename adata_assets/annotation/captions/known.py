@@ -28,15 +28,19 @@ def known_of(source_obs: pd.DataFrame, keys: Mapping[str, str | None]) -> pd.Dat
     keys
         Resolved keys of the spec.
     """
-    columns: dict[str, str] = {}
-    for field in FACT_FIELDS:
-        column = keys.get(_KEY_OF_FACT.get(field, "")) or field
-        if column in source_obs:
-            columns[field] = column
     return pd.DataFrame(
-        {field: clean_values(source_obs[column]) for field, column in columns.items()},
+        {
+            field: clean_values(source_obs[column])
+            for field, column in columns_of_facts(source_obs, keys).items()
+        },
         index=source_obs.index,
     )
+
+
+def columns_of_facts(source_obs: pd.DataFrame, keys: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the obs column of each fact that the files have; arguments as of ``known_of``."""
+    columns = {field: keys.get(_KEY_OF_FACT.get(field, "")) or field for field in FACT_FIELDS}
+    return {field: column for field, column in columns.items() if column in source_obs}
 
 
 def label_cells(
