@@ -1,6 +1,7 @@
 """The published folder: the rows of each split, written chunk by chunk, and the card.
 
-Belongs here: artefacts in, ``data/{split}-*.parquet``, ``README.md`` and ``figures/*.png`` out. One chunk of texts is
+Belongs here: artefacts in, ``data/{split}-*.parquet``, ``README.md``, ``croissant.json``,
+``manifest.json`` and ``figures/*.png`` out. One chunk of texts is
 in memory at a time; of a whole split only ids, fact classes and captions.
 """
 
@@ -20,7 +21,9 @@ from adata_assets.annotation.captions.contradictions import fact_classes
 from adata_assets.annotation.ledger import LEDGER
 from adata_assets.annotation.store import OBS, read_arrow_in_order, read_facts
 from adata_assets.artefact import Artefact
+from adata_assets.hub.card_captions import count_captions
 from adata_assets.hub.dataset_card import build_card, count_labelled
+from adata_assets.hub.descriptions import write_descriptions
 from adata_assets.rows.formats import add_evaluator_columns, build_rows
 from adata_assets.rows.negatives import cell_keys, draw_negatives
 from adata_assets.rows.parquet import ShardInfo, SplitWriter
@@ -60,7 +63,7 @@ class ReleaseInputs:
 
 
 def write_hf_splits(spec: DatasetSpec, inputs: ReleaseInputs, folder: Path) -> dict[str, Any]:
-    """Write the rows of every split, the card and its pictures into an empty folder.
+    """Write the rows of every split, the card, its pictures and what machines read of it.
 
     Returns
     -------
@@ -74,6 +77,10 @@ def write_hf_splits(spec: DatasetSpec, inputs: ReleaseInputs, folder: Path) -> d
         shards[split] = _write_split(spec, inputs, split, own, folder)
     first = next(iter(shards.values()))[0]
     example = pq.ParquetFile(folder / first.file_name).read_row_group(0).slice(0, 1).to_pylist()[0]
+    ledger = read_table(inputs.ledger.local(LEDGER))
+    captions = count_captions(
+        read_table(inputs.annotated.local(OBS), ["split", "caption", "caption_id"])
+    )
     of_texts = [inputs.cell_texts[chunk.partition_key].metadata for chunk in chunks]
     card = build_card(
         spec,
@@ -82,10 +89,14 @@ def write_hf_splits(spec: DatasetSpec, inputs: ReleaseInputs, folder: Path) -> d
         about=[inputs.share_links[chunk.partition_key].metadata["about"] for chunk in chunks],
         n_genes=of_texts,
         annotated=inputs.annotated.metadata,
-        ledger=read_table(inputs.ledger.local(LEDGER)),
+        ledger=ledger,
+        captions=captions,
         scorecard=_copy_scorecard(inputs.scorecard, folder) if inputs.scorecard else None,
     )
     (folder / CARD).write_text(card, encoding="utf-8")
+    write_descriptions(
+        folder, spec, inputs.all, ledger=ledger, captions=captions, columns=list(example)
+    )
     return {
         "n_rows": {split: sum(s.n_rows for s in found) for split, found in shards.items()},
         "n_bytes": {split: sum(s.n_bytes for s in found) for split, found in shards.items()},
