@@ -265,9 +265,9 @@ def _build_app(hub: LocalHub) -> Starlette:
 
 
 @contextmanager
-def running_hub() -> Iterator[LocalHub]:
+def running_hub(port: int | None = None) -> Iterator[LocalHub]:
     """Run a Hub in a thread while the block lasts."""
-    port = free_port()
+    port = port or free_port()
     hub = LocalHub(f"http://127.0.0.1:{port}")
     config = uvicorn.Config(
         _build_app(hub), port=port, log_level="error", log_config=None, lifespan="off", ws="none"

@@ -26,6 +26,7 @@ LAYERS = (
     ("resources",),
     ("findings",),
     ("checks",),
+    ("gate",),
     ("io_managers", "automation"),
     ("assets",),
     ("components",),
@@ -35,6 +36,7 @@ LAYERS = (
     ("forecast",),
     ("instance", "runs"),
     ("workplace",),
+    ("release_cli",),
     ("cli",),
 )
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
