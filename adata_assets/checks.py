@@ -95,6 +95,7 @@ def build_checks(
         _content_check(spec, "hf_splits", "promises", _check_promises),
         # What others did to a store afterwards is no fault of the rows.
         _content_check(spec, "hf_splits", ANSWERS, _check_answers, blocking=False),
+        _content_check(spec, "hf_splits", "lint", _check_lint),
     ]
     for embedder in spec.embedders:
         stage = f"embeddings/{embedder.name}"
@@ -269,6 +270,14 @@ def _check_promises(spec: DatasetSpec, store: Storage, artefact: Artefact) -> Fi
     from adata_assets.promises import find_row_breaches
 
     return Findings(*find_row_breaches(spec, store, artefact))
+
+
+def _check_lint(spec: DatasetSpec, store: Storage, artefact: Artefact) -> Findings:
+    """The folder breaks no rule of the Hub and none of this package."""
+    from adata_assets.hub.lint import PublishedFolder, find_rules, lint_folder
+
+    found = lint_folder(PublishedFolder(artefact.local_folder))
+    return Findings([f"{f.rule_id}: {f.text}" for f in found], len(find_rules()))
 
 
 def _check_release(spec: DatasetSpec, store: Storage, artefact: Artefact) -> Findings:

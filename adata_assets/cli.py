@@ -1,6 +1,7 @@
 """``adata-assets``: the command. Each subcommand gets, calls, prints.
 
-Exit status: 0 done, 1 something failed to materialize, 2 the input cannot be used.
+Exit status: 0 done, 1 something failed to materialize or a release has findings, 2 the input cannot
+be used.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 import click
 
 from adata_assets.errors import InputError
+from adata_assets.release_cli import lint, retract, verify
 
 EXIT_FAILED, EXIT_INPUT = 1, 2
 
@@ -50,6 +52,7 @@ def main() -> None:
       adata-assets plan pbmc68k
       adata-assets materialize pbmc68k --jobs 2
       adata-assets serve
+      adata-assets verify lab/pbmc68k --level sample
     """
 
 
@@ -145,6 +148,9 @@ def home() -> None:
 
     click.echo(prepare_home())
 
+
+for _command in (lint, verify, retract):
+    main.add_command(_command)
 
 if __name__ == "__main__":
     main()

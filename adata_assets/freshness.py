@@ -13,12 +13,12 @@ from typing import Any
 
 import dagster as dg
 from dagster._core.events import DagsterEventType
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from adata_assets.artefact import Artefact, name_of
 from adata_assets.assets.source import DATA_VERSION_TAG, FOLDER, SPEC
 from adata_assets.assets.source import STAGE as SOURCE
 from adata_assets.expiry import ends_within
+from adata_assets.gate import find_red_checks
 from adata_assets.sources.contract import Source
 from adata_assets.sources.opening import open_sources
 from adata_assets.sources.pinning import find_change, look_at_sources
@@ -252,10 +252,7 @@ def _recorded_versions(
 def _failed_checks(
     graph: DatasetGraph, instance: dg.DagsterInstance, stage: str
 ) -> dict[str | None, str]:
-    infos = instance.event_log_storage.get_asset_check_partition_info(graph.check_keys(stage))
-    passed = AssetCheckExecutionRecordStatus.SUCCEEDED
     return {
-        info.partition_key: f"check {info.check_key.name} did not pass"
-        for info in infos
-        if not (info.is_current and info.latest_execution_status == passed)
+        partition: f"check {name.rpartition(', ')[2]} did not pass"
+        for name, partition, _ in find_red_checks(instance, graph.check_keys(stage))
     }

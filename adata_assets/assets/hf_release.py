@@ -1,23 +1,37 @@
 """``hf_release``: the push to the Hub, only for datasets that say ``publish``."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 
 from adata_assets.artefact import Artefact
 from adata_assets.assets.stage import (
     asset_options,
     code_version,
+    key_of,
     read_fields,
     to_output,
     upstream,
 )
+from adata_assets.gate import require_green
 from adata_assets.resources import StorageResource
 from adata_assets.spec import DatasetSpec, Publish
 
 STAGE = "hf_release"
 
 
-def build_hf_release(spec: DatasetSpec, publish: Publish) -> dg.AssetsDefinition:
-    """Build the asset that publishes the rows and the card."""
+def build_hf_release(
+    spec: DatasetSpec, publish: Publish, *, blocked_by: Sequence[dg.AssetCheckKey]
+) -> dg.AssetsDefinition:
+    """Build the asset that publishes the rows and the card.
+
+    Parameters
+    ----------
+    blocked_by
+        Checks of the dataset; while one of them, its own left out, is red, nothing is published.
+    """
+    own = key_of(spec, STAGE)
+    blocking = [key for key in blocked_by if key.asset_key != own]
     version = code_version("2", read_fields(spec, "publish"))
 
     @dg.asset(
@@ -27,14 +41,18 @@ def build_hf_release(spec: DatasetSpec, publish: Publish) -> dg.AssetsDefinition
             version=version,
             kinds=["huggingface"],
             description="The rows and the card on the Hugging Face Hub: one commit, read back, then a "
-            "tag. Needs HF_TOKEN; content that is there already is not committed again.",
+            "tag. Needs HF_TOKEN; content that is there already is not committed again. "
+            "Refuses while a blocking check of the dataset is red.",
         ),
         ins={"hf_splits": upstream(spec, "hf_splits")},
     )
-    def hf_release(storage: StorageResource, hf_splits: Artefact) -> dg.Output[Artefact]:
+    def hf_release(
+        context: dg.AssetExecutionContext, storage: StorageResource, hf_splits: Artefact
+    ) -> dg.Output[Artefact]:
         from adata_assets.hub.open_links import require_lasting_links
         from adata_assets.hub.publish import publish_folder, write_release
 
+        require_green(context.instance, blocking)
         end, accepted = hf_splits.metadata["expires_at"], publish.accept_expiring_links
         require_lasting_links(end, accept_expiring=accepted)
         store = storage.open()

@@ -39,7 +39,8 @@ READS = (
 
 def build_hf_splits(spec: DatasetSpec) -> dg.AssetsDefinition:
     """Build the asset that writes rows and card."""
-    version = code_version("2", read_fields(spec, *READS))
+    licences = [source.license for source in spec.sources]
+    version = code_version("3", {**read_fields(spec, *READS), "licences": licences})
 
     @dg.asset(
         **asset_options(
@@ -47,8 +48,8 @@ def build_hf_splits(spec: DatasetSpec) -> dg.AssetsDefinition:
             STAGE,
             version=version,
             kinds=["huggingface", "parquet"],
-            description="The rows of every split with texts, negatives and links, and the dataset card: "
-            "a folder that load_dataset opens. Refuses inputs of different generations.",
+            description="The rows of every split with texts, negatives and links, the dataset card, "
+            "croissant.json and manifest.json: a folder that load_dataset opens. Refuses inputs of different generations.",
         ),
         ins={
             "annotated_obs": upstream(spec, "annotated_obs"),

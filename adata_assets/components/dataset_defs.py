@@ -65,10 +65,11 @@ def build_dataset_defs(
         build_chunk_files(spec, chunks),
         build_share_links(spec, chunks),
         build_hf_splits(spec),
-        *([build_hf_release(spec, spec.publish)] if spec.publish else []),
     ]
+    checks = build_checks(spec, chunks)
+    if spec.publish:
+        keys = [key for check in checks for key in check.check_keys]
+        assets.append(build_hf_release(spec, spec.publish, blocked_by=keys))
     return dg.Definitions(
-        assets=assets,
-        asset_checks=build_checks(spec, chunks),
-        schedules=build_link_schedules(spec, chunks),
+        assets=assets, asset_checks=checks, schedules=build_link_schedules(spec, chunks)
     )

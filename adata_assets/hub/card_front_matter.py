@@ -11,7 +11,7 @@ from adata_assets.errors import InputError
 from adata_assets.hub.card import CardFrontMatter
 from adata_assets.hub.configs import ConfigFiles
 
-_TAGS = ("multimodal", "omics", "sentence-transformers", "anndata")
+REQUIRED_TAGS = ("multimodal", "omics", "sentence-transformers", "anndata")
 # The Hub knows these words only; each holds up to ten times the rows of the one before.
 _SIZES = (
     "n<1K",
@@ -72,7 +72,7 @@ def front_matter(
     fields: dict[str, Any] = {
         "language": ["code"],
         "pretty_name": pretty_name,
-        "tags": list(dict.fromkeys([*_TAGS, *tags])),
+        "tags": list(dict.fromkeys([*REQUIRED_TAGS, *tags])),
     }
     if license is not None:
         fields["license"] = license.lower()

@@ -99,6 +99,18 @@ def explain_dataset_type(format: str, columns: Sequence[str], *, n_negatives: in
     return "\n".join(lines).replace("{n_negatives}", n_words)
 
 
+def describe_columns(format: str, columns: Sequence[str]) -> dict[str, str]:
+    """Return what each column of a format holds, by its name; unknown columns are left out.
+
+    Examples
+    --------
+    >>> describe_columns("pairs", ["label", "other"])
+    {'label': "1.0 if the text is the cell's own caption, 0.0 if it is another cell's"}
+    """
+    told = {name: _describe_column(format, name) for name in columns}
+    return {name: text for name, text in told.items() if text is not None}
+
+
 def describe_sentence_length(lengths_max: int, lengths_min: int, asked: int) -> str:
     """Return the length of the cell sentences as it stands before the word "genes" (S4).
 

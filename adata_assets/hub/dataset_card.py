@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from adata_assets.hub import card_parts as parts
+from adata_assets.hub.card_captions import CaptionCounts
 from adata_assets.hub.configs import ConfigFiles, describe_choices, describe_configs
 from adata_assets.rows.parquet import ShardInfo
 from adata_assets.spec import DatasetSpec
@@ -24,6 +25,7 @@ def build_card(
     n_genes: Sequence[Mapping[str, Any]],
     annotated: Mapping[str, Any],
     ledger: pd.DataFrame,
+    captions: Mapping[str, CaptionCounts],
     leakage: str,
     links_end: str | None = None,
     configs: Sequence[ConfigFiles] = (),
@@ -52,6 +54,8 @@ def build_card(
         What the splits share, as Markdown.
     configs
         The configs beside the default one.
+    captions
+        Captions of every split.
     scorecard
         ``ScorecardSchema`` and the facts beside it; None: there are no embeddings.
 
@@ -74,6 +78,9 @@ def build_card(
     )
     values = {
         "title": spec.title,
+        "overview_section": parts.describe_overview(
+            annotated["split_sizes"], captions, example["share_link"], n_files=len(about)
+        ),
         "description": spec.description,
         "dataset_type_explanation": _explain_rows(spec, list(example), n_genes, annotated),
         "cs_length": parts.describe_sentence_length(
@@ -95,16 +102,38 @@ def build_card(
             dealing=annotated["dealing"],
         )
         + f"\n\n{leakage}",
-        "ledger_section": parts.describe_ledger(ledger),
+        "ledger_section": f"{parts.describe_ledger(ledger)}\n\n{parts.explain_rules(ledger)}".strip(),
         "source_section": parts.describe_source(spec.data_sources),
         "citations_section": parts.cite_sources(spec.citations),
         "methods_section": parts.cite_methods(
             [embedder.method for embedder in spec.embedders], spec.citations
         ),
+        **_describe_use(spec, shards, annotated, ledger, captions),
         "repo_id": spec.repo_id,
         "first_split": next(iter(shards)),
     }
     return parts.render_card(front_matter=matter, values=values)
+
+
+def _describe_use(
+    spec: DatasetSpec,
+    shards: Mapping[str, Sequence[ShardInfo]],
+    annotated: Mapping[str, Any],
+    ledger: pd.DataFrame,
+    captions: Mapping[str, CaptionCounts],
+) -> dict[str, str]:
+    limits = parts.list_limits(
+        annotated=annotated, ledger=ledger, captions=captions, format=spec.format
+    )
+    return {
+        "limits_section": parts.describe_limits(limits),
+        "licences_section": parts.describe_licences(spec.license, spec.sources, ledger),
+        "citation_section": parts.describe_citation(spec.title, spec.repo_id),
+        "captions_section": parts.describe_captions(
+            captions, format=spec.format, first_split=next(iter(shards))
+        ),
+        "checksums_section": parts.describe_checksums(shards, spec.repo_id),
+    }
 
 
 def _describe_figures(scorecard: tuple[pd.DataFrame, Mapping[str, Any]] | None) -> str:

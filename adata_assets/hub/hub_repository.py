@@ -7,7 +7,6 @@ must hold before, is in ``publish``. The Hub's client is imported when it is nee
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,20 +14,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adata_assets.errors import InputError
+from adata_assets.hub.manifest import MANIFEST, parse_manifest
 from adata_assets.hub_access import TOKEN_VARIABLE, HubAnswer, hub_errors
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoFile
 
-RELEASE_FILE = "release.json"
-MADE_BY = "adata_assets"
 _MADE_BY_THE_HUB = {".gitattributes"}
 _DATASET = "dataset"
 _TIMEOUT_S = 60
+_PASSING = {408, 429, 500, 502, 503, 504}
+_MAX_WAIT_S = 300.0
 
 
 class PublishError(RuntimeError):
     """The Hub did not take a release, or holds something else than was pushed."""
+
+
+class PassingError(PublishError):
+    """What may be gone at the next look: no answer, a full or failing Hub, a stale parent.
+
+    Attributes
+    ----------
+    wait_s
+        How long the Hub asks to be left alone; 0 if it does not say.
+    """
+
+    wait_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -49,10 +61,18 @@ class Part:
         return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest() == entry.blob_id
 
 
+@dataclass(frozen=True)
+class Holding:
+    """What a repository holds of a dataset: the files of its release, and what was retracted."""
+
+    files: set[str]
+    retracted: tuple[Mapping[str, Any], ...]
+
+
 class HubRepository:
     """One dataset repository on the Hub."""
 
-    def __init__(self, repo_id: str, token: str) -> None:
+    def __init__(self, repo_id: str, token: str | None) -> None:
         from huggingface_hub import HfApi
 
         self._repo_id = repo_id
@@ -71,7 +91,7 @@ class HubRepository:
         try:
             info = self._api.dataset_info(self._repo_id)
         except RepositoryNotFoundError:
-            self._api.create_repo(**self._here, private=private)
+            self._api.create_repo(**self._here, private=private, exist_ok=True)
             info = self._api.dataset_info(self._repo_id)
         if private and not info.private:
             raise InputError(
@@ -79,6 +99,15 @@ class HubRepository:
                 "private on the Hub, or set publish.private to false"
             )
         return str(info.sha)
+
+    def find(self) -> str | None:
+        """Return the newest commit, or None if there is no such repository."""
+        from huggingface_hub.errors import RepositoryNotFoundError
+
+        try:
+            return str(self._api.dataset_info(self._repo_id).sha)
+        except RepositoryNotFoundError:
+            return None
 
     def tree(self, revision: str) -> dict[str, RepoFile]:
         """Return the files at a revision by path, those that the Hub makes left out."""
@@ -88,10 +117,10 @@ class HubRepository:
         files = {entry.path: entry for entry in entries if isinstance(entry, RepoFile)}
         return {path: entry for path, entry in files.items() if path not in _MADE_BY_THE_HUB}
 
-    def require_own(self, head: str, tree: Mapping[str, Any], dataset_id: str) -> set[str]:
-        """Return the files of the previous release; refuse a repository that holds others."""
-        told = _read_release(self._read(RELEASE_FILE, head)) if RELEASE_FILE in tree else None
-        known = {RELEASE_FILE, *told["files"]} if told else set()
+    def require_own(self, head: str, tree: Mapping[str, Any], dataset_id: str) -> Holding:
+        """Return what the repository holds of the dataset; refuse one that holds anything else."""
+        told = parse_manifest(self.read(MANIFEST, head)) if MANIFEST in tree else None
+        known = {MANIFEST, *told["files"]} if told else set()
         if foreign := sorted(set(tree) - known):
             raise InputError(
                 f"{self._repo_id} holds {len(foreign)} file(s) that no release of {dataset_id} "
@@ -103,7 +132,7 @@ class HubRepository:
                 f"{self._repo_id} holds the release of dataset {told['dataset_id']}, not of "
                 f"{dataset_id}: name another repository in publish.repo_id"
             )
-        return known & set(tree)
+        return Holding(known & set(tree), tuple(told.get("retracted", ())) if told else ())
 
     def commit(self, parts: Mapping[str, Part], obsolete: set[str], head: str, message: str) -> str:
         """Upload everything, then make the one commit on top of ``head``; return its id."""
@@ -120,19 +149,6 @@ class HubRepository:
         )
         return str(done.oid)
 
-    def require_arrived(self, parts: Mapping[str, Part], commit: str) -> dict[str, str]:
-        """Download all files at a commit; return their sha256, which must be those of the parts."""
-        found = {name: self._hash(name, commit) for name in sorted(self.tree(commit))}
-        pushed = {name: part.sha256 for name, part in parts.items()}
-        if wrong := sorted(name for name, _ in found.items() ^ pushed.items()):
-            raise PublishError(
-                f"{self._repo_id} at {commit} does not hold what was pushed: {wrong[0]} is "
-                f"{found.get(wrong[0], 'missing')[:12]}, pushed was "
-                f"{pushed.get(wrong[0], 'nothing')[:12]}; the commit is not tagged, look at it on "
-                "the Hub and materialize hf_release again"
-            )
-        return found
-
     def tag(self, tag: str, parts: Mapping[str, Part], commit: str) -> None:
         """Tag a commit; a tag that is there already must stand for the same content."""
         self._api.create_tag(**self._here, tag=tag, revision=commit, exist_ok=True)
@@ -143,34 +159,31 @@ class HubRepository:
                 "tag on the Hub and materialize hf_release again"
             )
 
-    def _hash(self, name: str, commit: str) -> str:
-        digest = hashlib.sha256()
-        for block in self._stream(name, commit):
-            digest.update(block)
-        return digest.hexdigest()
-
-    def _read(self, name: str, commit: str) -> bytes:
+    def read(self, name: str, commit: str) -> bytes:
+        """Return a small file at a commit."""
         return b"".join(self._stream(name, commit))
+
+    def download(self, name: str, commit: str, path: Path) -> str:
+        """Write a file at a commit to a path; return its sha256 (hex)."""
+        digest = hashlib.sha256()
+        with open(path, "wb") as handle:
+            for block in self._stream(name, commit):
+                digest.update(block)
+                handle.write(block)
+        return digest.hexdigest()
 
     def _stream(self, name: str, commit: str) -> Iterator[bytes]:
         from huggingface_hub import get_session, hf_hub_url
         from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 
         # Not the client's download, which may answer from a cache on this machine.
-        url = hf_hub_url(self._repo_id, name, repo_type=_DATASET, revision=commit)
+        url = hf_hub_url(
+            self._repo_id, name, repo_type=_DATASET, revision=commit, endpoint=self._api.endpoint
+        )
         headers = build_hf_headers(token=self._token)
         with get_session().stream("GET", url, headers=headers, timeout=_TIMEOUT_S) as response:
             hf_raise_for_status(response)
             yield from response.iter_bytes()
-
-
-def _read_release(text: bytes) -> dict[str, Any] | None:
-    try:
-        told = json.loads(text)
-    except ValueError:
-        return None
-    is_ours = isinstance(told, dict) and told.get("made_by") == MADE_BY
-    return told if is_ours and {"files", "dataset_id"} <= set(told) else None
 
 
 @contextmanager
@@ -183,7 +196,8 @@ def told_by_hub(repo_id: str) -> Iterator[None]:
 def _translate(answer: HubAnswer, repo_id: str) -> InputError | PublishError:
     status, reason = answer.status, answer.reason
     if status is None:
-        return PublishError(
+        kind = PublishError if answer.is_offline else PassingError
+        return kind(
             f"{repo_id}: the Hub cannot be reached ({reason}): check the network, HF_ENDPOINT and "
             "HF_HUB_OFFLINE, then materialize hf_release again"
         )
@@ -198,11 +212,20 @@ def _translate(answer: HubAnswer, repo_id: str) -> InputError | PublishError:
             "it write access to the owner's repositories, or change publish.repo_id"
         )
     if status == 412:
-        return PublishError(
+        return PassingError(
             f"{repo_id}: somebody else committed while this release was uploaded (412): nothing "
             "was committed; materialize hf_release again"
         )
-    return PublishError(
+    told = (
         f"{repo_id}: the Hub answered {status} ({reason}): materialize hf_release again; what is "
         "there already is not committed twice"
     )
+    if status not in _PASSING:
+        return PublishError(told)
+    passing = PassingError(told)
+    passing.wait_s = _read_wait(answer.retry_after or "")
+    return passing
+
+
+def _read_wait(text: str) -> float:
+    return min(float(text), _MAX_WAIT_S) if text.isdigit() else 0.0

@@ -1,6 +1,7 @@
 """The published folder: the rows of each split, written chunk by chunk, and the card.
 
-Belongs here: artefacts in, ``data/{split}-*.parquet``, ``README.md`` and ``figures/*.png`` out. One chunk of texts is
+Belongs here: artefacts in, ``data/{split}-*.parquet``, ``README.md``, ``croissant.json``,
+``manifest.json`` and ``figures/*.png`` out. One chunk of texts is
 in memory at a time; of a whole split only ids, fact classes and captions.
 """
 
@@ -16,11 +17,14 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from adata_assets.annotation.ledger import LEDGER
+from adata_assets.annotation.store import OBS
 from adata_assets.artefact import Artefact
 from adata_assets.expiry import earliest_end
+from adata_assets.hub.card_captions import count_captions
 from adata_assets.hub.card_leakage import describe_leakage
 from adata_assets.hub.configs import write_configs
 from adata_assets.hub.dataset_card import build_card, count_labelled
+from adata_assets.hub.descriptions import write_descriptions
 from adata_assets.hub.split_rows import write_split
 from adata_assets.leakage.store import read_leakage
 from adata_assets.rows.parquet import ShardInfo
@@ -74,7 +78,7 @@ class ReleaseInputs:
 def write_hf_splits(
     spec: DatasetSpec, inputs: ReleaseInputs, folder: Path, *, scratch: Path | None = None
 ) -> dict[str, Any]:
-    """Write the rows of every split, the card and its pictures into an empty folder.
+    """Write the rows of every split, the card, its pictures and what machines read of it.
 
     Returns
     -------
@@ -91,6 +95,10 @@ def write_hf_splits(
     configs = write_configs(spec, inputs.annotated, chunks, folder, write_texts=write_texts)
     first = next(iter(shards.values()))[0]
     example = pq.ParquetFile(folder / first.file_name).read_row_group(0).slice(0, 1).to_pylist()[0]
+    ledger = read_table(inputs.ledger.local(LEDGER))
+    captions = count_captions(
+        read_table(inputs.annotated.local(OBS), ["split", "caption", "caption_id"])
+    )
     of_texts = [inputs.cell_texts[chunk.partition_key].metadata for chunk in chunks]
     card = build_card(
         spec,
@@ -101,11 +109,15 @@ def write_hf_splits(
         annotated=inputs.annotated.metadata,
         links_end=inputs.links_end,
         configs=configs,
-        ledger=read_table(inputs.ledger.local(LEDGER)),
+        ledger=ledger,
+        captions=captions,
         leakage=describe_leakage(*read_leakage(inputs.leakage)),
         scorecard=_copy_scorecard(inputs.scorecard, folder) if inputs.scorecard else None,
     )
     (folder / CARD).write_text(card, encoding="utf-8")
+    write_descriptions(
+        folder, spec, inputs.all, ledger=ledger, captions=captions, columns=list(example)
+    )
     return {
         "n_rows": {split: sum(s.n_rows for s in found) for split, found in shards.items()},
         "n_bytes": {split: sum(s.n_bytes for s in found) for split, found in shards.items()},

@@ -6,6 +6,12 @@ from collections.abc import Sequence
 
 import pandera.pandas as pa
 
+# Columns of each format; sentences and negatives, of which there can be several, left out.
+FORMATS_OF_ROWS = {
+    "single": ("sample_idx", "share_link", "adata_link"),
+    "pairs": ("sample_idx", "caption", "label", "share_link", "adata_link"),
+    "multiplets": ("sample_idx", "positive", "share_link", "adata_link"),
+}
 _LINKS = {
     "share_link": "link to the h5ad file that holds the cell",
     "adata_link": "link to the zarr zip that holds the same cells",

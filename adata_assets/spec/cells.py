@@ -27,6 +27,9 @@ class SourceSpec(Frozen):
         None, pattern=r"^[0-9a-f]{64}$", description="of the content; another file is refused"
     )
     query: str | None = Field(None, description="census only: which cells, a value filter")
+    license: str | None = Field(
+        None, description="licence of this source (SPDX id, or words), for the card"
+    )
 
     @property
     def label(self) -> str:

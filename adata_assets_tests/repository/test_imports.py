@@ -28,6 +28,7 @@ LAYERS = (
     ("resources",),
     ("findings",),
     ("checks",),
+    ("gate",),
     ("io_managers", "automation"),
     ("assets",),
     ("components",),
@@ -37,6 +38,7 @@ LAYERS = (
     ("forecast",),
     ("instance", "runs", "retention"),
     ("workplace",),
+    ("release_cli",),
     ("cli",),
 )
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
