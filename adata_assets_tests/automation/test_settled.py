@@ -15,7 +15,7 @@ from adata_assets_tests.datasets import Dataset, make_spec
 BY_HAND: dict[str, str] = {}
 BY_COMMAND = {COMMAND_TAG: "true"}
 HEAD = (
-    *("raw_h5ad", "annotated_obs", "ledger", "counts", "gene_stats"),
+    *("raw_h5ad", "annotated_obs", "ledger", "counts", "gene_stats", "leakage"),
     *("models/pca", "models/hvg"),
 )
 CHUNK = ("embeddings/pca", "embeddings/hvg", "cell_texts", "chunk_files", "share_links")
