@@ -112,8 +112,9 @@ def expect_false_negatives(sizes: np.ndarray, batch_size: int) -> tuple[float, f
 
     Examples
     --------
-    >>> expect_false_negatives(np.array([2, 2]), 2)
-    (0.3333333333333333, 0.3333333333333333)
+    >>> fitting, touched = expect_false_negatives(np.array([2, 2]), 2)
+    >>> round(fitting, 3), round(touched, 3)
+    (0.333, 0.333)
     """
     n = int(sizes.sum())
     if n < 2:
