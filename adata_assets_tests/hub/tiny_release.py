@@ -36,6 +36,15 @@ ANNOTATED = {
     "split_by": "group",
     "n_groups": {"train": 3, "test": 3},
     "keys": {"group": "donor_id", "caption": None},
+    "dealing": {
+        "asked": {"train": 0.7, "test": 0.3},
+        "shares": {"train": 0.666667, "test": 0.333333},
+        "deviation_points": {"train": -3.33, "test": 3.33},
+        "group_columns": ["donor_id"],
+        "held_out": {},
+        "n_labels": 2,
+        "labels": {"train": 2, "test": 2},
+    },
 }
 LEDGER = pd.DataFrame(
     {
@@ -161,6 +170,7 @@ class TinyRelease:
             annotated=ANNOTATED,
             ledger=LEDGER,
             captions=captions,
+            leakage="Nothing is in two splits.",
         )
         (self.path / "README.md").write_text(card)
         limits = list_limits(
