@@ -186,7 +186,8 @@ def _leave_uncontradicted(obs: pd.DataFrame, spec: DatasetSpec) -> pd.DataFrame:
     """Cells that none contradicts would leave any split, so fractions are not spent on them."""
     is_alive = obs["removed_rule"].isna()
     if spec.format != "single" and is_alive.any():
-        obs["split"] = pd.Series(SPLITS[0], index=obs.index, dtype=object).where(is_alive, None)
+        every_cell = pd.Series(SPLITS[0], index=obs.index, dtype=object)
+        obs["split"] = every_cell.where(is_alive, None)
         _remove(obs, find_without_negative(obs))
     return obs
 

@@ -54,7 +54,7 @@ def _describe_keys(keys: pd.DataFrame) -> str:
         return "No obs column looks like a donor, sample, batch or study."
     rows = [
         [
-            code_span(row.column),
+            code_span(str(row.column)),
             "yes" if row.is_group else "no",
             f"{row.n_values:,}",
             f"{row.n_shared:,}",
@@ -67,7 +67,7 @@ def _describe_keys(keys: pd.DataFrame) -> str:
 def _describe_probe(probe: pd.DataFrame) -> list[str]:
     applies = probe[probe["reason"] == ""]
     told = [
-        f"Gap of a classifier, {row.split}: not applicable ({escape_markdown(row.reason)})."
+        f"Gap of a classifier, {row.split}: not applicable ({escape_markdown(str(row.reason))})."
         for row in probe.itertuples()
         if row.reason
     ]

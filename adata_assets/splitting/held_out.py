@@ -40,10 +40,10 @@ def find_held_out(values: pd.DataFrame, held_out: HeldOut) -> pd.Series:
             _require_values(values[column], wanted, f"splits.held_out.{split}.{column}")
             is_held = values[column].isin(list(wanted))
             if (both := is_held & found.notna() & (found != split)).any():
-                row = both.idxmax()
+                row = int(np.flatnonzero(both)[0])
                 raise InputError(
-                    f"splits.held_out: cell {row} is held out for {found[row]} and, by "
-                    f"{column} {values.loc[row, column]!r}, for {split}; name its values once"
+                    f"splits.held_out: cell {row} is held out for {found.iloc[row]} and, by "
+                    f"{column} {values[column].iloc[row]!r}, for {split}; name its values once"
                 )
             found[is_held] = split
     return found
