@@ -79,10 +79,12 @@ def _plan_columns(
     obs = pq.read_schema(tables / OBS).remove_metadata()
     # Whoever stands behind a key is told only if its own column is.
     published = select_published(source.names, spec.publish_obs, spec.drop_obs)
+    groups = spec.keys.groups or tuple(filter(None, [keys["group"]]))
+    batch = tuple(filter(None, [keys["batch"]]))
     hidden = {
         name
-        for name, key in {"group": keys["group"], "batch": keys["batch"]}.items()
-        if key is None or (key not in published and key != DEPTH_MODE)
+        for name, behind in {"group": groups, "batch": batch}.items()
+        if not behind or set(behind) - {*published, DEPTH_MODE}
     }
     own = {name: column for name, column in OWN_COLUMNS.items() if name not in hidden}
     plan = {name: (OBS, column, _plain(obs.field(column).type)) for name, column in own.items()}

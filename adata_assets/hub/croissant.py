@@ -34,7 +34,12 @@ FIELDS_OF_RESPONSIBILITY = (
     "rai:dataReleaseMaintenancePlan",
 )
 _PARQUET = "application/x-parquet"
-_DATA_TYPES = {pa.string(): "sc:Text", pa.float64(): "sc:Float", pa.int64(): "sc:Integer"}
+_DATA_TYPES = {
+    pa.string(): "sc:Text",
+    pa.float64(): "sc:Float",
+    pa.int64(): "sc:Integer",
+    pa.bool_(): "sc:Boolean",
+}
 _CONTEXT: dict[str, Any] = {
     "@language": "en",
     "@vocab": "https://schema.org/",
