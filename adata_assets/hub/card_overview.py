@@ -27,9 +27,11 @@ _RULES = {
     "mad_n_genes": "unlike the train cells in its number of genes",
     "mad_pct_mt": "unlike the train cells in its mitochondrial share",
     "duplicate_of": "the same counts as another cell, which stays",
+    "max_cells_per_label": "more train cells of its cell type than the settings ask for",
     "subset": "not drawn into the sample that the settings ask for",
     "no_group": "its group is not known, so that it could be in any split",
     "no_caption": "the source does not know enough of it for a text",
+    "split_conflict": "it would join groups that are locked to different splits",
     "no_valid_negative": "no other cell of its split contradicts its text",
 }
 _QUARANTINED = (

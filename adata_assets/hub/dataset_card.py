@@ -94,14 +94,7 @@ def build_card(
         "links_lifetime": parts.describe_links(links_end),
         "embedding_generation": parts.describe_embeddings(about),
         "scorecard_section": _describe_figures(scorecard),
-        "splits_section": parts.describe_splits(
-            annotated["split_sizes"],
-            by=annotated["split_by"],
-            group_key=annotated["keys"]["group"],
-            n_groups=annotated["n_groups"],
-            dealing=annotated["dealing"],
-        )
-        + f"\n\n{leakage}",
+        "splits_section": f"{_describe_splits(annotated)}\n\n{leakage}",
         "ledger_section": f"{parts.describe_ledger(ledger)}\n\n{parts.explain_rules(ledger)}".strip(),
         "source_section": parts.describe_source(spec.data_sources),
         "citations_section": parts.cite_sources(spec.citations),
@@ -134,6 +127,16 @@ def _describe_use(
         ),
         "checksums_section": parts.describe_checksums(shards, spec.repo_id),
     }
+
+
+def _describe_splits(annotated: Mapping[str, Any]) -> str:
+    return parts.describe_splits(
+        annotated["split_sizes"],
+        by=annotated["split_by"],
+        group_key=annotated["keys"]["group"],
+        n_groups=annotated["n_groups"],
+        dealing=annotated["dealing"],
+    )
 
 
 def _describe_figures(scorecard: tuple[pd.DataFrame, Mapping[str, Any]] | None) -> str:

@@ -20,6 +20,7 @@ from adata_assets.hub.card_parts import (
 )
 from adata_assets.rows.parquet import ShardInfo
 from adata_assets.spec import SourceSpec
+from adata_assets.splitting.balance import RULE as LABEL_RULE
 
 OPEN = "https://cells.example.org/a.h5ad"
 CAPTIONS = {"train": CaptionCounts(40, 9, 3, 0.3, 0.9), "test": CaptionCounts(10, 2, 2, 0.5, 1.0)}
@@ -65,7 +66,7 @@ def test_rules_that_left_cells_out_are_explained() -> None:
     assert explain_rules(LEDGER[LEDGER["outcome"] == "published"]) == ""
 
 
-@pytest.mark.parametrize("rule", [*FIXED_RULES, *QUARANTINE])
+@pytest.mark.parametrize("rule", [*FIXED_RULES, *QUARANTINE, LABEL_RULE])
 def test_every_rule_has_words(rule: str) -> None:
     ledger = pd.DataFrame({"outcome": ["removed"], "rule": [rule]})
     assert explain_rules(ledger).startswith(f"- `{rule}`: ")

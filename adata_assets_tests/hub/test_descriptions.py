@@ -124,5 +124,6 @@ def test_croissant_knows_the_files_by_their_hash(demo: Dataset) -> None:
     }
     for name, entry in objects.items():
         assert entry["sha256"] == sha256_of(demo.published / name)
-    fields = [field["name"] for field in told["recordSet"][0]["field"]]
+    (train,) = [records for records in told["recordSet"] if records["@id"] == "data/train"]
+    fields = [field["name"] for field in train["field"]]
     assert fields == pq.read_schema(demo.published / "data/train-00000-of-00001.parquet").names

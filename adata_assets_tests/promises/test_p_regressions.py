@@ -159,9 +159,9 @@ def test_p8_a_reader_never_sees_a_card_without_its_rows(
     seen: list[bool] = []
 
     def look() -> None:
-        told = yaml.safe_load(read_card(dataset).split("---\n")[1])["dataset_info"]["features"]
+        told = yaml.safe_load(read_card(dataset).split("---\n")[1])["dataset_info"][0]
         rows = read_rows(dataset)["train"]
-        assert [feature["name"] for feature in told] == list(rows)
+        assert [feature["name"] for feature in told["features"]] == list(rows)
         seen.append("negative_3_idx" in rows)
 
     replace = os.replace

@@ -81,7 +81,8 @@ def test_s1_front_matter_agrees_with_the_rows(demo: Dataset, rows: pd.DataFrame)
     assert matter["license"] == demo.spec.license
     assert {"multimodal", "omics", "sentence-transformers", "anndata"} <= set(matter["tags"])
     assert matter["task_categories"] == ["zero-shot-classification"]
-    told = {s["name"]: s["num_examples"] for s in matter["dataset_info"]["splits"]}
+    (info,) = [i for i in matter["dataset_info"] if i["config_name"] == "default"]
+    told = {s["name"]: s["num_examples"] for s in info["splits"]}
     assert told == rows["split"].value_counts().to_dict()
     assert {"pretty_name", "configs", "size_categories"} <= set(matter)
 

@@ -179,7 +179,9 @@ def _pictures(folder: PublishedFolder) -> Iterator[str]:
 
 @rule("card-counts-agree", "The card's table of splits has the published cells.")
 def _counts_agree(folder: PublishedFolder) -> Iterator[str]:
-    for line in _section(folder, "Splits").splitlines():
+    # The first table of the section; another one tells what a probe found.
+    tables = re.findall(r"(?:^\|.*\n)+", _section(folder, "Splits"), flags=re.MULTILINE)
+    for line in tables[0].splitlines() if tables else ():
         cells = [cell.strip() for cell in line.strip("| ").split("|")]
         split = cells[0].strip("`")
         if cells[0] != f"`{split}`" or split not in folder.splits:
