@@ -78,6 +78,21 @@ def load(path: str) -> dict[str, Any]:
     }
 
 
+def load_all(path: str) -> dict[str, Any]:
+    """Load every config, downloaded and streamed: rows of each split, and where the two differ."""
+    from datasets import get_dataset_config_names, load_dataset
+
+    told: dict[str, Any] = {}
+    for config in get_dataset_config_names(path):
+        whole = load_dataset(path, config)
+        streamed = load_dataset(path, config, streaming=True)
+        told[config] = {
+            split: {"n_rows": len(rows), "streams": list(streamed[split]) == rows.to_list()}
+            for split, rows in whole.items()
+        }
+    return told
+
+
 def publish_as_before(folder: str, repo_id: str) -> dict[str, Any]:
     """P8: the data with its generated metadata first, the README over it afterwards."""
     from datasets import load_dataset

@@ -162,6 +162,17 @@ def test_s10_the_published_id_loads_without_a_config_name(released, tmp_path: Pa
     assert f'load_dataset("{REPO_ID}")' in card
 
 
+def test_every_config_loads_from_the_hub_and_streams(released, tmp_path: Path) -> None:
+    hub, _ = released
+    found = run_story(hub, tmp_path, "load_all", path=REPO_ID)
+    assert list(found) == ["default", "cells", "labels"]
+    assert list(found["default"]) == list(found["cells"]) == ["train", "validation", "test"]
+    assert all(split["streams"] for splits in found.values() for split in splits.values())
+    rows = [[split["n_rows"] for split in found[name].values()] for name in ("default", "cells")]
+    assert rows[0] == rows[1]
+    assert sum(rows[0]) > 0
+
+
 def test_p8_the_old_way_makes_two_commits_and_loses_the_metadata(hub, tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "folder")
     run_story(hub, tmp_path, "publish_as_before", folder=str(folder), repo_id="lab/old")
