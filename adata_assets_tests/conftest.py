@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from adata_assets.share.serve import running_server
 from adata_assets.spec import DatasetSpec
 from adata_assets_tests.datasets import Dataset
 from adata_assets_tests.servers.radosgw import HOW_TO_INSTALL, find_radosgw
+from adata_assets_tests.sockets import free_port
 
 if TYPE_CHECKING:
     from adata_assets_tests.hub.local_hub import LocalHub
@@ -51,13 +51,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not find_radosgw():
         terminalreporter.section("the s3 share store was NOT tested", red=True, bold=True)
         terminalreporter.line(HOW_TO_INSTALL)
-
-
-def free_port() -> int:
-    """Return a loopback port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def demo_spec(**fields: object) -> DatasetSpec:

@@ -1,4 +1,4 @@
-"""Closed sockets: while they are, nothing can leave this machine, nor look up a name."""
+"""A free port; and closed sockets: while they are, nothing can leave this machine, nor look up a name."""
 
 from __future__ import annotations
 
@@ -10,6 +10,13 @@ from typing import Any
 import pytest
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1", None)
+
+
+def free_port() -> int:
+    """Return a loopback port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 class LeftTheMachineError(AssertionError):

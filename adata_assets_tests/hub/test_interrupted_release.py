@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from adata_assets_tests.conftest import free_port
 from adata_assets_tests.hub.local_hub import LocalHub
 from adata_assets_tests.hub.test_publish import run_story, write_folder
+from adata_assets_tests.sockets import free_port
 
 OK = ["initial commit", "A release", "A release"]
 

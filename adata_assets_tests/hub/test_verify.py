@@ -12,9 +12,9 @@ import pytest
 from adata_assets.errors import InputError
 from adata_assets.hub.manifest import MANIFEST, read_manifest, write_manifest
 from adata_assets.hub.verify import verify_folder
-from adata_assets_tests.conftest import free_port
 from adata_assets_tests.datasets import Dataset
 from adata_assets_tests.hub.tiny_release import TinyRelease, change_manifest, rewrite
+from adata_assets_tests.sockets import free_port
 
 TEST = "data/test-00000-of-00001.parquet"
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.applications import Starlette
 
-from adata_assets_tests.conftest import free_port
+from adata_assets_tests.sockets import free_port
 
 
 @contextmanager

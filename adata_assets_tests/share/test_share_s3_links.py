@@ -17,8 +17,8 @@ from adata_assets.findings import Findings
 from adata_assets.share import load_share_settings, s3_upload
 from adata_assets.share.contract import ShareError, ShareStore, remote_name, sha256_of
 from adata_assets.share.s3 import Store
-from adata_assets_tests.conftest import free_port
 from adata_assets_tests.share.conftest import open_s3
+from adata_assets_tests.sockets import free_port
 
 # The server that nobody asks; the client needs keys to sign with.
 NOWHERE = "https://s3.example.org"

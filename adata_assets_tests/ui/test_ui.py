@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from adata_assets_tests.conftest import free_port
+from adata_assets_tests.sockets import free_port
 from adata_assets_tests.ui.browser import (
     HOW_TO_INSTALL,
     MATERIALIZE_S,
