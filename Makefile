@@ -30,7 +30,7 @@ ui: install
 
 test: install $(VENV_MMCONTEXT)/.installed
 	ADATA_ASSETS_MMCONTEXT_PYTHON=$(CURDIR)/$(VENV_MMCONTEXT)/bin/python \
-		python -m pytest -q -n 2 --dist loadfile --durations 15
+		python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations 15
 
 check: install
 	ruff format --check .

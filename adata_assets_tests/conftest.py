@@ -53,6 +53,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.line(HOW_TO_INSTALL)
 
 
+# Minutes each: begun last, one of them would keep one worker busy while the others are done.
+LONGEST = ("test_ui.py", "test_families.py", "test_mmcontext.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 def demo_spec(**fields: object) -> DatasetSpec:
     """Return the spec of the shipped demo; any field can be replaced."""
     attributes = yaml.safe_load(DEMO_YAML.read_text())["attributes"]

@@ -93,7 +93,7 @@ PCA = {"name": "pca", "method": "pca"}
         ({"embedders": [{**PCA, "n_dim": 5}]}, ("n_dim", "['n_dims', 'n_genes']")),
         ({"embedders": [{**PCA, "n_dims": 0}]}, ("n_dims", "found 0")),
         ({"embedders": [PCA, PCA]}, ("embedders share a name: ['pca']",)),
-        ({"share": {"store": "ftp"}}, ("share store 'ftp'", "use one of local")),
+        ({"share": {"store": "ftp"}}, ("share store 'ftp'", "use one of hf, local, nextcloud, s3")),
         ({"share": {"store": "local", "url": "x"}}, ("'url'", "allowed settings: base_url")),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",

@@ -172,7 +172,8 @@ def test_related_cell_types_do_not_contradict() -> None:
 
 def test_what_the_cells_config_tells_goes_before_what_is_read_off(copy: Copy) -> None:
     """There all cells of train are of one type, so that every negative is wrong."""
-    (copy.folder / "cells").mkdir()
+    for path in (copy.folder / "cells").glob("*.parquet"):
+        path.unlink()
     told = copy.rows("train")[["sample_idx"]].assign(
         caption_facts='{"cell_type": "T cell"}',
         known_facts='{"cell_type": "T cell"}',

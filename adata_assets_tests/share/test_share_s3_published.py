@@ -51,6 +51,7 @@ def demo(radosgw: Radosgw, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
         "endpoint_url": radosgw.url,
         "links": "presigned",
         "lifetime_s": int(LIFETIME.total_seconds()),
+        "refresh_before_s": 600,
     }
     with pytest.MonkeyPatch.context() as patch:
         for name, value in aws_environment(radosgw).items():

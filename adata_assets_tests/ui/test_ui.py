@@ -60,7 +60,7 @@ def require_green(dagster: Dagster) -> None:
     assert {run["status"] for run in runs} == {"SUCCESS"}, runs
     assert all("dagster/backfill" in {tag["key"] for tag in run["tags"]} for run in runs)
     nodes = [node for node in dagster.ask(_ASSETS)["assetNodes"] if node["isMaterializable"]]
-    assert len(nodes) == 14
+    assert len(nodes) == 15
     for node in nodes:
         keys = [f"{i:04}-of-0004" for i in range(1, 5)] if node["isPartitioned"] else [None]
         made = [event["partition"] for event in node["assetMaterializations"]]
