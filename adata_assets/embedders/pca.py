@@ -11,15 +11,15 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from adata_assets.annotation.genes.stats import lognorm
 from adata_assets.embedders import contract
 from adata_assets.embedders.base.cells import CellBlock, TrainStream
+from adata_assets.embedders.base.gram import Gram
 from adata_assets.embedders.base.model import GENE_IDS, FrozenModel
 from adata_assets.errors import InputError
 
 # Beyond this many genes a full eigen-decomposition takes longer than Lanczos.
 MAX_GENES_OF_EIGH = 3000
-# Dense values of so many cells and 2,000 genes take 33 MB.
-ROWS_AT_ONCE = 2048
 
 
 class Settings(contract.EmbedderSettings):
@@ -32,7 +32,7 @@ class Settings(contract.EmbedderSettings):
 class Embedder(contract.Embedder):
     """Scores of the leading components, float32 ``(n_obs, n_dims)``."""
 
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     settings_model: ClassVar[type[contract.EmbedderSettings]] = Settings
     reads: ClassVar[Literal["counts", "lognorm", "given"]] = "lognorm"
     settings: Settings
@@ -63,25 +63,23 @@ class Embedder(contract.Embedder):
                 f"pca: {n_dims} components need more than {n_dims} genes and train cells; there "
                 f"are {len(genes)} and {train.n_train}: lower n_dims"
             )
-        total, product = np.zeros(len(genes)), np.zeros((len(genes), len(genes)))
+        gram = Gram(len(genes))
         for cells in train.blocks():
-            for rows in cells.rows(ROWS_AT_ONCE):
-                values = rows.lognorm_of(genes)
-                total += values.sum(axis=0)
-                product += values.T @ values
-        means = total / train.n_train
-        covariance = (product - train.n_train * np.outer(means, means)) / (train.n_train - 1)
+            gram.add(lognorm(cells.counts_of(genes), cells.totals))
+        means = gram.total / train.n_train
+        covariance = gram.product()
+        for row, mean in zip(covariance, means, strict=True):
+            row -= train.n_train * mean * means
+        covariance /= train.n_train - 1
         variances, components = _leading_components(covariance, n_dims)
         arrays = {"means": means, "components": components, "variances": variances}
         return FrozenModel(arrays, {GENE_IDS: genes})
 
     def embed(self, cells: CellBlock, model: FrozenModel) -> np.ndarray:
-        """Return ``(lognorm - means) @ components.T``."""
-        genes, means, components = model.gene_ids, model.arrays["means"], model.arrays["components"]
-        scores = [
-            (rows.lognorm_of(genes) - means) @ components.T for rows in cells.rows(ROWS_AT_ONCE)
-        ]
-        return np.concatenate(scores).astype(np.float32)
+        """Return ``lognorm @ components.T - means @ components.T``; the values stay sparse."""
+        loadings = np.ascontiguousarray(model.arrays["components"].T)
+        values = lognorm(cells.counts_of(model.gene_ids), cells.totals)
+        return (values @ loadings - model.arrays["means"] @ loadings).astype(np.float32)
 
     @staticmethod
     def _ranked(train: TrainStream) -> int:
@@ -95,7 +93,7 @@ def _leading_components(covariance: np.ndarray, n_dims: int) -> tuple[np.ndarray
     n_genes = len(covariance)
     if n_genes <= MAX_GENES_OF_EIGH:
         values, vectors = scipy.linalg.eigh(
-            covariance, subset_by_index=[n_genes - n_dims, n_genes - 1]
+            covariance, subset_by_index=[n_genes - n_dims, n_genes - 1], overwrite_a=True
         )
     else:
         start = np.full(n_genes, n_genes**-0.5)
