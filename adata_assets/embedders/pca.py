@@ -19,7 +19,9 @@ from adata_assets.embedders.base.model import GENE_IDS, FrozenModel
 from adata_assets.errors import InputError
 
 # Beyond this many genes a full eigen-decomposition takes longer than Lanczos.
-MAX_GENES_OF_EIGH = 3000
+MAX_GENES_OF_EIGH = 500
+# Lanczos looks for a few components of many.
+_GENES_PER_COMPONENT = 4
 
 
 class Settings(contract.EmbedderSettings):
@@ -91,7 +93,7 @@ def _leading_components(covariance: np.ndarray, n_dims: int) -> tuple[np.ndarray
     import scipy.sparse.linalg
 
     n_genes = len(covariance)
-    if n_genes <= MAX_GENES_OF_EIGH:
+    if n_genes <= max(MAX_GENES_OF_EIGH, _GENES_PER_COMPONENT * n_dims):
         values, vectors = scipy.linalg.eigh(
             covariance, subset_by_index=[n_genes - n_dims, n_genes - 1], overwrite_a=True
         )
