@@ -20,6 +20,8 @@ from adata_assets.errors import InputError
 
 # Beyond this many genes a full eigen-decomposition takes longer than Lanczos.
 MAX_GENES_OF_EIGH = 500
+# Several copies of the values of so many cells are in memory.
+ROWS_AT_ONCE = 2048
 # Lanczos looks for a few components of many.
 _GENES_PER_COMPONENT = 4
 
@@ -67,7 +69,8 @@ class Embedder(contract.Embedder):
             )
         gram = Gram(len(genes))
         for cells in train.blocks():
-            gram.add(lognorm(cells.counts_of(genes), cells.totals))
+            for rows in cells.rows(ROWS_AT_ONCE):
+                gram.add(lognorm(rows.counts_of(genes), rows.totals))
         means = gram.total / train.n_train
         covariance = gram.product()
         for row, mean in zip(covariance, means, strict=True):
@@ -80,8 +83,12 @@ class Embedder(contract.Embedder):
     def embed(self, cells: CellBlock, model: FrozenModel) -> np.ndarray:
         """Return ``lognorm @ components.T - means @ components.T``; the values stay sparse."""
         loadings = np.ascontiguousarray(model.arrays["components"].T)
-        values = lognorm(cells.counts_of(model.gene_ids), cells.totals)
-        return (values @ loadings - model.arrays["means"] @ loadings).astype(np.float32)
+        center, genes = model.arrays["means"] @ loadings, model.gene_ids
+        scores = [
+            (lognorm(rows.counts_of(genes), rows.totals) @ loadings - center).astype(np.float32)
+            for rows in cells.rows(ROWS_AT_ONCE)
+        ]
+        return np.concatenate(scores)
 
     @staticmethod
     def _ranked(train: TrainStream) -> int:
