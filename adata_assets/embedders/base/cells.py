@@ -18,7 +18,7 @@ from adata_assets.errors import InputError
 from adata_assets.matrix.counts import Counts
 
 # Blocks of a fit have edges of their own, so that a fit does not depend on the chunks.
-FIT_BLOCK_NONZEROS = 4_000_000
+FIT_BLOCK_NONZEROS = 1_500_000
 
 
 @dataclass(frozen=True)
