@@ -7,9 +7,7 @@ outside of this file, so that a model of one dataset can be applied to another.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -21,22 +19,6 @@ from adata_assets.matrix.counts import Counts
 
 # Blocks of a fit have edges of their own, so that a fit does not depend on the chunks.
 FIT_BLOCK_NONZEROS = 1_500_000
-_T = TypeVar("_T")
-
-
-def read_ahead(blocks: Iterator[_T]) -> Iterator[_T]:
-    """Yield what an iterator yields; the next one is made while the last one is used.
-
-    Examples
-    --------
-    >>> list(read_ahead(iter("abc")))
-    ['a', 'b', 'c']
-    """
-    with ThreadPoolExecutor(1) as reader:
-        ahead = reader.submit(next, blocks, None)
-        while (block := ahead.result()) is not None:
-            ahead = reader.submit(next, blocks, None)
-            yield block
 
 
 @dataclass(frozen=True)
@@ -139,8 +121,9 @@ class TrainStream:
 
     def blocks(self) -> Iterator[CellBlock]:
         """Yield the train cells in dataset order."""
-        stored = self.counts.iter_blocks(0, self.n_train, max_nonzeros=FIT_BLOCK_NONZEROS)
-        for start, block in read_ahead(stored):
+        for start, block in self.counts.iter_blocks(
+            0, self.n_train, max_nonzeros=FIT_BLOCK_NONZEROS
+        ):
             rows = slice(start, start + block.shape[0])
             yield CellBlock(
                 block, self.totals[rows], self.gene_ids, self.sample_ids[rows], self.batches[rows]
