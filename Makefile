@@ -4,7 +4,7 @@ VENV ?= .venv
 VENV_MMCONTEXT ?= .venv-mmcontext
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: demo ui test check install format
+.PHONY: demo ui test test-slow check install format
 .DEFAULT_GOAL := demo
 
 install: $(VENV)/.installed
@@ -31,6 +31,10 @@ ui: install
 test: install $(VENV_MMCONTEXT)/.installed
 	ADATA_ASSETS_MMCONTEXT_PYTHON=$(CURDIR)/$(VENV_MMCONTEXT)/bin/python \
 		python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations 15
+
+# Kills at random moments: half an hour or more.
+test-slow: install
+	python -m pytest -q -m slow adata_assets_tests
 
 check: install
 	ruff format --check .
