@@ -9,17 +9,20 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 install: $(VENV)/.installed
 
+# Python compiles what it imports; compiling all that is installed takes a minute more.
+PIP = bin/python -m pip install -q --disable-pip-version-check --no-compile
+
 # torch goes first: asked for by another package, pip would take a build with several GB of CUDA.
 $(VENV)/.installed: constraints.txt setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt torch
-	$(VENV)/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[test,check]'
+	$(VENV)/$(PIP) -c constraints.txt torch
+	$(VENV)/$(PIP) -c constraints.txt -e '.[test,check]'
 	touch $@
 
 $(VENV_MMCONTEXT)/.installed: constraints-mmcontext.txt
 	$(PYTHON) -m venv $(VENV_MMCONTEXT)
-	$(VENV_MMCONTEXT)/bin/python -m pip install -q --disable-pip-version-check -c $< torch
-	$(VENV_MMCONTEXT)/bin/python -m pip install -q --disable-pip-version-check -c $< mmcontext requests
+	$(VENV_MMCONTEXT)/$(PIP) -c $< torch
+	$(VENV_MMCONTEXT)/$(PIP) -c $< mmcontext requests
 	touch $@
 
 demo: install
@@ -40,7 +43,7 @@ check: install
 	ruff format --check .
 	ruff check .
 	mypy
-	python -m pytest -q adata_assets_tests/repository adata_assets
+	python -m pytest -q -n 2 --dist loadfile adata_assets_tests/repository adata_assets
 	dagster definitions validate -w workspace.yaml
 	dg check defs
 
