@@ -14,7 +14,12 @@ import yaml
 from adata_assets.share.serve import running_server
 from adata_assets.spec import DatasetSpec
 from adata_assets_tests.datasets import Dataset
-from adata_assets_tests.servers.radosgw import HOW_TO_INSTALL, find_radosgw
+from adata_assets_tests.servers.radosgw import (
+    HOW_TO_INSTALL,
+    Radosgw,
+    find_radosgw,
+    running_radosgw,
+)
 from adata_assets_tests.sockets import free_port
 
 if TYPE_CHECKING:
@@ -100,3 +105,12 @@ def hf_demo(demo: Dataset, demo_hub: LocalHub, tmp_path_factory: pytest.TempPath
     share = {"store": "hf", "repo_id": DEMO_REPO_ID}
     with client_of(demo_hub.url, WRITER):
         return copy_of(demo, tmp_path_factory.mktemp("hf_demo"), share=share).succeed()
+
+
+@pytest.fixture(scope="session")
+def radosgw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Radosgw]:
+    """A running Ceph gateway; whoever has none is told at the end of the session."""
+    if not find_radosgw():
+        pytest.skip(HOW_TO_INSTALL)
+    with running_radosgw(tmp_path_factory.mktemp("radosgw")) as gateway:
+        yield gateway

@@ -60,11 +60,11 @@ def kill(old: str, new: str, every: int) -> dict[str, Any]:
     told: dict[str, Any] = {"n_points": 0, "mixtures": [], "n_killed": 0, "unfinished": []}
     with _hub() as hub:
         for base in (None, old):
-            repo = _release(hub, base)
+            repo = released(hub, base)
 
             def look(base: str | None = base) -> None:
                 told["n_points"] += 1
-                if not _sees_one_release(hub, [base, new]):
+                if not sees_one_release(hub, [base, new]):
                     told["mixtures"].append([base, told["n_points"]])
 
             hub.repos, hub.uploads = {REPO_ID: copy.deepcopy(repo)}, {}
@@ -73,7 +73,7 @@ def kill(old: str, new: str, every: int) -> dict[str, Any]:
             for at in range(1, transport.n_requests + 1, every):
                 told["n_killed"] += 1
                 _kill_at(hub, repo, new, at, after=bool(told["n_killed"] % 2))
-                is_whole = _sees_one_release(hub, [base, new])
+                is_whole = sees_one_release(hub, [base, new])
                 if not (is_whole and _finishes(hub, repo, new)):
                     told["unfinished"].append([base, at])
         told["control"] = _count_control_mixtures(hub, old, new)
@@ -85,7 +85,7 @@ def fail(old: str, new: str, cases: list[dict[str, Any]]) -> list[dict[str, Any]
     waits: list[float] = []
     time.sleep = waits.append
     with _hub() as hub:
-        base, told = _release(hub, old), []
+        base, told = released(hub, old), []
         for case in cases:
             hub.repos, hub.uploads, waits[:] = {REPO_ID: copy.deepcopy(base)}, {}, []
             faults = [Fault(**fault) for fault in case["faults"]]
@@ -95,7 +95,7 @@ def fail(old: str, new: str, cases: list[dict[str, Any]]) -> list[dict[str, Any]
                 {
                     "error": answer.get("error"),
                     "titles": [commit.title for commit in repo.commits],
-                    "is_new": _files(repo) == _read(new),
+                    "is_new": files_on_main(repo) == files_in(new),
                     "tags": {
                         tag: repo.at(oid).oid == repo.commits[-1].oid
                         for tag, oid in repo.tags.items()
@@ -111,7 +111,7 @@ def stale(old: str, new: str, theirs: dict[str, str], n_times: int) -> dict[str,
     """Publish while somebody else commits ``theirs`` in between, ``n_times``."""
     time.sleep = lambda seconds: None
     with _hub() as hub:
-        hub.repos = {REPO_ID: copy.deepcopy(_release(hub, old))}
+        hub.repos = {REPO_ID: copy.deepcopy(released(hub, old))}
         added = {path: text.encode() for path, text in theirs.items()}
         left = [None] * n_times
 
@@ -126,7 +126,7 @@ def stale(old: str, new: str, theirs: dict[str, str], n_times: int) -> dict[str,
         return {
             "error": answer.get("error"),
             "titles": [commit.title for commit in repo.commits],
-            "is_new": _files(repo) == _read(new),
+            "is_new": files_on_main(repo) == files_in(new),
         }
 
 
@@ -134,7 +134,8 @@ def _hub() -> Any:
     return running_hub(urlsplit(os.environ["HF_ENDPOINT"]).port)
 
 
-def _release(hub: LocalHub, folder: str | None) -> Repo:
+def released(hub: LocalHub, folder: str | None) -> Repo:
+    """Return the only repository of a Hub, made anew, with the release of a folder."""
     hub.repos = {}
     if folder is None:
         return hub.create(REPO_ID)
@@ -151,10 +152,11 @@ def _kill_at(hub: LocalHub, repo: Repo, folder: str, at: int, *, after: bool) ->
         return
 
 
-def _sees_one_release(hub: LocalHub, folders: list[str | None]) -> bool:
-    repo, whole = hub.repos[REPO_ID], [_read(folder) for folder in folders]
+def sees_one_release(hub: LocalHub, folders: list[str | None]) -> bool:
+    """Whether main and every tag hold exactly the files of one of these folders."""
+    repo, whole = hub.repos[REPO_ID], [files_in(folder) for folder in folders]
     tagged = [_plain(repo.at(oid).files) for oid in repo.tags.values()]
-    return all(seen in whole for seen in [_files(repo), *tagged])
+    return all(seen in whole for seen in [files_on_main(repo), *tagged])
 
 
 def _finishes(hub: LocalHub, repo: Repo, folder: str) -> bool:
@@ -162,24 +164,27 @@ def _finishes(hub: LocalHub, repo: Repo, folder: str) -> bool:
     found = hub.repos[REPO_ID]
     is_tagged = found.tags.get("v-new") == found.commits[-1].oid == answer.get("commit")
     return (
-        is_tagged and len(found.commits) == len(repo.commits) + 1 and _files(found) == _read(folder)
+        is_tagged
+        and len(found.commits) == len(repo.commits) + 1
+        and files_on_main(found) == files_in(folder)
     )
 
 
 def _count_control_mixtures(hub: LocalHub, old: str, new: str) -> int:
-    repo, n_mixtures, at = _release(hub, old), 0, 0
+    repo, n_mixtures, at = released(hub, old), 0, 0
     while True:
         at += 1
         hub.repos, hub.uploads = {REPO_ID: copy.deepcopy(repo)}, {}
         try:
             publish_in_parts(new, FaultyTransport(kill_at=at))
         except Killed:
-            n_mixtures += not _sees_one_release(hub, [old, new])
+            n_mixtures += not sees_one_release(hub, [old, new])
             continue
         return n_mixtures
 
 
-def _files(repo: Repo) -> Files:
+def files_on_main(repo: Repo) -> Files:
+    """Return what a reader gets, without the Hub's own file."""
     return _plain(repo.commits[-1].files)
 
 
@@ -187,7 +192,8 @@ def _plain(files: Files) -> Files:
     return {path: content for path, content in files.items() if path != ".gitattributes"}
 
 
-def _read(folder: str | None) -> Files:
+def files_in(folder: str | None) -> Files:
+    """Return the files of a folder; of None, which stands for a new repository, none."""
     if folder is None:
         return {}
     return {name: (Path(folder) / name).read_bytes() for name in files_of(Path(folder))}

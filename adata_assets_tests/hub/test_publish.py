@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from adata_assets.hub.manifest import write_manifest
 from adata_assets.hub.publish import publish_folder
 from adata_assets_tests.hub.local_hub import READER, WRITER, LocalHub, running_hub
 from adata_assets_tests.hub.release_story import files_of
+from adata_assets_tests.servers.hf import environment_of
 
 BASE_URL = "https://cells.example.org"
 REPO_ID = "lab/cells"
@@ -38,13 +38,10 @@ def run_story(
     **arguments: Any,
 ) -> Any:
     """Run a verb of a story in a process that sees this Hub only."""
-    given = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
-    own = {"HF_ENDPOINT": hub.url, "HF_HOME": str(home / "hf"), "HF_HUB_DISABLE_XET": "1"}
-    own["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     module = f"adata_assets_tests.hub.{story}"
     done = subprocess.run(
         [sys.executable, "-m", module, verb, json.dumps(arguments)],
-        env={**given, **own, **({"HF_TOKEN": token} if token else {})},
+        env={**environment_of(hub.url, home), **({"HF_TOKEN": token} if token else {})},
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,

@@ -1,11 +1,12 @@
-"""Use a published dataset as the training library mmcontext does; prints what was seen as JSON.
+"""Use published datasets as the training library mmcontext does; prints what was seen as JSON.
 
 Runs in an environment of its own (``constraints-mmcontext.txt``) without ``adata_assets``, on the
 library as it was installed::
 
-    python consume.py <dataset>/hf_splits
+    python consume.py <dataset>/hf_splits … --train <dataset>/hf_splits --ids <dataset>/hf_splits
 
-Needs the links of the dataset to be served. Ends with an error at the first promise that is broken.
+Needs the links of the datasets to be served. Ends with an error at the first promise that is broken.
+One process for all of them, because importing the library takes longer than all it does here.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ import json
 import tempfile
 from importlib.metadata import distribution
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import anndata as ad
 import numpy as np
 import requests
+import train
 from datasets import Dataset, DatasetDict, load_dataset
 from mmcontext.embed import prepare_dataset
 from mmcontext.file_utils import (
@@ -135,10 +138,20 @@ def check_inference(name: str, split: Dataset) -> list[str]:
     return columns
 
 
+def readable_links(split: Dataset) -> list[str]:
+    """Return the columns whose links the library's chunk reader knows by their end.
+
+    It takes a link that does not end in .h5ad for a zarr: a signed address ends in its query
+    (``mmcontext.file_utils.download_and_extract_links`` keeps everything after the last dot).
+    """
+    is_plain = all(link.endswith(".h5ad") for link in split["share_link"])
+    return ["adata_link", "share_link"] if is_plain else ["adata_link"]
+
+
 def check_chunk(split: Dataset, widths: dict[str, int], folder: Path) -> tuple[int, int]:
-    """Require that the chunk behind the first row loads through either link; return its shape."""
+    """Require that the chunk behind the first row loads through its links; return its shape."""
     shapes = set()
-    for column in ("adata_link", "share_link"):
+    for column in readable_links(split):
         for lean in (False, True):
             key = sorted(widths)[0]
             adata, path = load_test_adata_from_hf_dataset(
@@ -155,10 +168,11 @@ def check_chunk(split: Dataset, widths: dict[str, int], folder: Path) -> tuple[i
 
 
 def consume(dataset: Path, folder: Path) -> dict[str, object]:
-    """Go through everything; return a summary."""
+    """Go through everything of one dataset; return a summary."""
     splits = load_dataset(str(dataset))
     files = read_shared_files(splits, folder)
-    seen: dict[str, object] = {"mmcontext": require_unchanged_library(), "n_files": len(files)}
+    seen: dict[str, object] = {"n_files": len(files), "links": readable_links(splits["train"])}
+    seen["hosts"] = sorted({urlsplit(link).netloc for link in splits["train"]["adata_link"]})
     seen["n_rows"] = {name: len(split) for name, split in splits.items()}
     widths = {name: check_vectors(name, split, files, folder) for name, split in splits.items()}
     seen["embeddings"] = widths["test"]
@@ -171,8 +185,22 @@ def consume(dataset: Path, folder: Path) -> dict[str, object]:
     return seen
 
 
+def run(arguments: argparse.Namespace, root: Path) -> dict[str, object]:
+    """Use each dataset in a folder of its own, then train."""
+    told: dict[str, object] = {"mmcontext": require_unchanged_library()}
+    for number, dataset in enumerate(arguments.datasets):
+        folder = root / str(number)
+        folder.mkdir()
+        told[str(dataset)] = consume(dataset, folder)
+    told["trained"] = train.train(arguments.train, root / "trained")
+    told["left_as_ids"] = train.count_ids_left(arguments.ids, root / "ids")
+    return told
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("dataset", type=Path, help="the published folder, <dataset>/hf_splits")
+    parser.add_argument("datasets", type=Path, nargs="+", help="published folders")
+    parser.add_argument("--train", type=Path, required=True, help="one with texts as negatives")
+    parser.add_argument("--ids", type=Path, required=True, help="one with ids as negatives")
     with tempfile.TemporaryDirectory() as temporary:
-        print(json.dumps(consume(parser.parse_args().dataset, Path(temporary))))
+        print(json.dumps(run(parser.parse_args(), Path(temporary))))

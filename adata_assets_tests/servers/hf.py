@@ -1,14 +1,23 @@
-"""The Hub's client inside the process of the tests: which Hub it asks, and nothing that waits."""
+"""The Hub's client in the process of the tests, and in others: which Hub it asks, and whether it waits."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 DEMO_REPO_ID = "lab/pbmc68k-files"
+
+
+def environment_of(url: str, home: Path) -> dict[str, str]:
+    """Return the environment of a process whose client sees this Hub only, and has no token."""
+    given = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    own = {"HF_ENDPOINT": url, "HF_HOME": str(home / "hf"), "HF_HUB_DISABLE_XET": "1"}
+    return {**given, **own, "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 
 
 @contextmanager

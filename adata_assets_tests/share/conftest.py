@@ -18,14 +18,7 @@ from adata_assets_tests.hub.local_hub import WRITER, LocalHub, running_hub
 from adata_assets_tests.servers.hf import client_of
 from adata_assets_tests.servers.nextcloud import running_nextcloud
 from adata_assets_tests.servers.nextcloud_state import Cloud
-from adata_assets_tests.servers.radosgw import (
-    BUCKET,
-    HOW_TO_INSTALL,
-    PUBLIC_BUCKET,
-    Radosgw,
-    find_radosgw,
-    running_radosgw,
-)
+from adata_assets_tests.servers.radosgw import BUCKET, PUBLIC_BUCKET, Radosgw
 
 BASE_URL = "http://127.0.0.1:8765"
 
@@ -70,15 +63,6 @@ def open_local_store(root: Path) -> Callable[[str], ShareStore]:
 def local_store(open_local_store: Callable[[str], ShareStore]) -> ShareStore:
     """The local store of the dataset ``demo``."""
     return open_local_store("demo")
-
-
-@pytest.fixture(scope="session")
-def radosgw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Radosgw]:
-    """A running Ceph gateway; whoever has none is told at the end of the session."""
-    if not find_radosgw():
-        pytest.skip(HOW_TO_INSTALL)
-    with running_radosgw(tmp_path_factory.mktemp("radosgw")) as gateway:
-        yield gateway
 
 
 @pytest.fixture
