@@ -1,6 +1,7 @@
-"""Writes ``docs/plugins.md`` and ``docs/dataset_yaml.md`` from the code that they describe.
+"""Writes the reference pages of ``docs`` from the code that they describe.
 
-Run it after a plug-in or the spec changed: ``python docs/build_pages.py``. A test refuses a stale page.
+Run it after a plug-in, the spec, a schema or a package changed: ``python docs/build_pages.py``. A test
+refuses a stale page.
 """
 
 from __future__ import annotations
@@ -9,16 +10,21 @@ import inspect
 import re
 from collections.abc import Iterator
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import get_args
 
+import pandera.pandas as pa
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from adata_assets.embedders.contract import embedder_names
+from adata_assets.schemas import annotated, chunked, leakage, scorecard
+from adata_assets.schemas.rows import FORMATS_OF_ROWS, row_schema
 from adata_assets.share import share_store_names
 from adata_assets.sources.opening import scheme_names
 from adata_assets.spec import DatasetSpec
+from adata_assets_tests.repository.test_imports import LAYERS
 
 FOLDER = Path(__file__).parent
 PLUGINS = """# Sources, embedders and share stores
@@ -31,6 +37,31 @@ DATASET_YAML = """# What a dataset's YAML may say
 Every field of `attributes` in `adata_assets/defs/<dataset_id>/defs.yaml`. Anything else is refused with the file and the
 field. This page is made by `python docs/build_pages.py`.
 """
+TABLES = """# Tables
+
+Every table that crosses a stage, with the columns that its schema promises; the same words stand in the *Columns* of each asset in
+the UI. Nothing that breaks a schema is stored as good: the check of the same name lists all broken rows. This page is made by
+`python docs/build_pages.py`.
+"""
+LAYERS_PAGE = """# Layers
+
+Each box may import from the boxes above it, never from those below; a test holds that. Down to `hub` and `promises` nothing knows
+Dagster: plain functions of arrays, tables and paths, usable from a notebook. This page is made by `python docs/build_pages.py`.
+"""
+SCHEMAS = {
+    "annotated_obs": ("ObsSchema", annotated.ObsSchema),
+    "annotated_obs, genes": ("VarSchema", annotated.VarSchema),
+    "ledger": ("LedgerSchema", annotated.LedgerSchema),
+    "gene_stats": ("GeneStatsSchema", chunked.GeneStatsSchema),
+    "gene_stats, markers": ("MarkerSchema", chunked.MarkerSchema),
+    "embeddings/<embedder>": ("EmbeddingSchema", chunked.EmbeddingSchema),
+    "cell_texts": ("LabelTextSchema", chunked.LabelTextSchema),
+    "share_links": ("ShareLinkSchema", chunked.ShareLinkSchema),
+    "leakage, shared keys": ("SharedKeySchema", leakage.SharedKeySchema),
+    "leakage, equal cells": ("SharedCellSchema", leakage.SharedCellSchema),
+    "leakage, probe": ("LeakageProbeSchema", leakage.LeakageProbeSchema),
+    "embedding_scorecard": ("ScorecardSchema", scorecard.ScorecardSchema),
+}
 
 
 def build_pages() -> dict[Path, str]:
@@ -38,7 +69,55 @@ def build_pages() -> dict[Path, str]:
     return {
         FOLDER / "plugins.md": build_plugins_page(),
         FOLDER / "dataset_yaml.md": build_yaml_page(),
+        FOLDER / "tables.md": build_tables_page(),
+        FOLDER / "layers.md": build_layers_page(),
     }
+
+
+def build_tables_page() -> str:
+    """Return the page of the tables: those of the stages, then the rows of each format."""
+    parts = [TABLES]
+    for stage, (name, model) in SCHEMAS.items():
+        about = " ".join((inspect.getdoc(model) or "").split())
+        parts += [f"## `{stage}`", "", f"`{name}`. {about}", ""]
+        parts += [*describe_columns(model.to_schema()), ""]
+    for name in FORMATS_OF_ROWS:
+        n_slots = 2 if name == "multiplets" else 0
+        keys = ("cell_sentence_1", "cell_sentence_2")
+        schema = row_schema(name, sentence_keys=keys, negatives_per_sample=n_slots)
+        parts += [f"## `hf_splits`, {name}", "", f"Rows of the format `{name}`, in this order.", ""]
+        parts += [*describe_columns(schema), ""]
+    return "\n".join(parts).replace("``", "`")
+
+
+def describe_columns(schema: pa.DataFrameSchema) -> Iterator[str]:
+    """Yield a table of the columns of a schema."""
+    yield "| column | type | may be missing | meaning |"
+    yield "|---|---|---|---|"
+    for name, column in schema.columns.items():
+        missing = "yes" if column.nullable else "no"
+        yield f"| `{name}` | `{column.dtype}` | {missing} | {column.description or ''} |"
+
+
+def build_layers_page() -> str:
+    """Return the page of the layers: a picture, and the charter of every package."""
+    parts = [LAYERS_PAGE, "```mermaid", "flowchart TD"]
+    first_with_dagster = LAYERS.index(("resources",))
+    for i, layer in enumerate(LAYERS):
+        if i in (0, first_with_dagster):
+            parts.append(
+                f'  subgraph {"dagster" if i else "science"}["{"Dagster" if i else "plain Python"}"]'
+            )
+        parts.append(f'    l{i}["{" · ".join(layer)}"]')
+        if i + 1 in (first_with_dagster, len(LAYERS)):
+            parts.append("  end")
+    parts += [f"  l{above} --> l{below}" for above, below in pairwise(range(len(LAYERS)))]
+    parts += ["```", "", "| part | what belongs in it |", "|---|---|"]
+    for part in (part for layer in LAYERS for part in layer):
+        about = inspect.getdoc(import_module(f"adata_assets.{part}")) or ""
+        parts.append(f"| `{part}` | {' '.join(about.partition(chr(10) * 2)[0].split())} |")
+    # Fences of three backticks stay.
+    return re.sub(r"(?<!`)``(?!`)", "`", "\n".join(parts)) + "\n"
 
 
 def build_yaml_page() -> str:

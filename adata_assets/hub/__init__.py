@@ -1,1 +1,1 @@
-"""The published dataset: its card. One file for each part of the card, plain functions of facts."""
+"""The published dataset: rows per split, card, croissant, manifest; its lint, release and end."""

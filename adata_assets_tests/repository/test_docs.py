@@ -5,11 +5,14 @@ from __future__ import annotations
 import doctest
 import importlib.util
 import re
+import shlex
 from pathlib import Path
 
+import pandera.pandas as pa
 import pytest
 import yaml
 
+from adata_assets.cli import main
 from adata_assets.embedders.contract import embedder_names, load_embedder
 from adata_assets.share import load_dataset_settings, share_store_names
 from adata_assets.spec import DatasetSpec
@@ -48,14 +51,54 @@ def test_blocks_marked_to_run_do(request, monkeypatch):
             exec(compile(body, str(page), "exec"), names)
 
 
+BASE = {"title": "Cells", "source": "cells.h5ad", "chunks": {"count": 3}}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_yamls_in_pages_are_accepted(page):
+def test_yamls_in_pages_are_accepted(page, monkeypatch):
+    """A whole dataset, or some fields of one."""
+    monkeypatch.delenv("ADATA_ASSETS_BASE_URL", raising=False)
     for body in blocks_of(page, "yaml"):
         given = yaml.safe_load(body)
-        if isinstance(given, dict) and given.get("type") == "adata_assets.AdataDataset":
-            spec = DatasetSpec(dataset_id="example", **given["attributes"])
-            load_dataset_settings(spec)
-            assert all(load_embedder(embedder).n_dims for embedder in spec.embedders)
+        assert isinstance(given, dict), body
+        whole = given.get("type") == "adata_assets.AdataDataset"
+        fields = given["attributes"] if whole else {**BASE, **given}
+        spec = DatasetSpec(dataset_id="example", **fields)
+        load_dataset_settings(spec)
+        assert all(load_embedder(embedder).n_dims for embedder in spec.embedders)
+
+
+COMMAND = re.compile(r"^\$ adata-assets (?P<arguments>[^#\n]*)", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_in_pages_have_such_options(page):
+    """Parsed as they stand, not carried out."""
+    for body in blocks_of(page, "console"):
+        for line in COMMAND.finditer(body):
+            name, *arguments = shlex.split(line["arguments"])
+            command = main.commands[name]
+            command.make_context(name, arguments)
+
+
+LINK = re.compile(r"\]\((?!https?://)(?P<target>[^)#\s]+)")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page):
+    for link in LINK.finditer(page.read_text(encoding="utf-8")):
+        assert (page.parent / link["target"]).exists(), link["target"]
+
+
+def schema_names() -> list[str]:
+    """Return the names of all table schemas that no other one extends."""
+    models = [
+        value
+        for path in (ROOT / "adata_assets/schemas").glob("[!_]*.py")
+        for value in vars(importlib.import_module(f"adata_assets.schemas.{path.stem}")).values()
+        if isinstance(value, type) and issubclass(value, pa.DataFrameModel)
+    ]
+    return [m.__name__ for m in set(models) - {pa.DataFrameModel} if not m.__subclasses__()]
 
 
 def test_made_pages_are_fresh(monkeypatch):
@@ -65,6 +108,8 @@ def test_made_pages_are_fresh(monkeypatch):
     spec.loader.exec_module(build_pages)
     for page, fresh in build_pages.build_pages().items():
         assert page.read_text(encoding="utf-8") == fresh, "run python docs/build_pages.py"
+    tables = (ROOT / "docs/tables.md").read_text(encoding="utf-8")
+    assert not [name for name in schema_names() if f"`{name}`." not in tables]
     plugins = (ROOT / "docs/plugins.md").read_text(encoding="utf-8")
     for name in [*embedder_names(), *share_store_names()]:
         assert f"### `{name}`" in plugins
