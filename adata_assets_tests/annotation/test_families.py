@@ -1,7 +1,7 @@
 """P2: any family of raw files is refused in plain words, or every cell and every UMI is there.
 
 Generated files are written for real and hold what was seen in files of others, and some things that
-were not: 2,010 families in all.
+were not: 2,010 families in all with ``make test-slow``, the first 600 of them with ``make test``.
 """
 
 from __future__ import annotations
@@ -156,9 +156,17 @@ def require_every_column(files, told):
         row = rows.stop
 
 
-@settings(max_examples=300, **FIXED)
-@given(families())
-def test_p2_every_cell_and_every_umi_of_a_family_is_accounted_for(family):
+def some_and_all(some, every):
+    """Numbers of examples: few for each run, all of them for the slow one."""
+    return pytest.mark.parametrize("n", [some, pytest.param(every, marks=pytest.mark.slow)])
+
+
+@some_and_all(100, 300)
+def test_p2_every_cell_and_every_umi_of_a_family_is_accounted_for(n):
+    settings(max_examples=n, **FIXED)(given(families())(require_family))()
+
+
+def require_family(family):
     ran = run(family)
     if ran is None:
         return
@@ -186,12 +194,17 @@ def genes_by_name(files):
     return Genes(var, codes.astype(np.int32))
 
 
-@settings(max_examples=1680, **FIXED)
-@given(file_lists(with_obs=False), st.integers(0, 3))
-def test_p2_ids_and_counts_of_any_files_are_conserved(files, min_genes):
+@some_and_all(490, 1680)
+def test_p2_ids_and_counts_of_any_files_are_conserved(n):
     """Files as one stream: ids, metrics, removal, order, stored counts, ledger; genes by name."""
-    with folders("of_family") as (folder,):
-        require_conserved(files, folder, min_genes)
+
+    def require(files, min_genes):
+        with folders("of_family") as (folder,):
+            require_conserved(files, folder, min_genes)
+
+    settings(max_examples=n, **FIXED)(
+        given(file_lists(with_obs=False), st.integers(0, 3))(require)
+    )()
 
 
 def require_conserved(files, folder, min_genes):
@@ -239,9 +252,13 @@ def by_gene(ran):
     return ran.annotated.obs, var, ran.dense[:, order]
 
 
-@settings(max_examples=30, **FIXED)
-@given(families(), st.randoms(use_true_random=False))
-def test_p3_bytes_are_the_same_again_and_genes_may_stand_in_any_order(family, random):
+@some_and_all(10, 30)
+def test_p3_bytes_are_the_same_again_and_genes_may_stand_in_any_order(n):
+    drawn = given(families(), st.randoms(use_true_random=False))
+    settings(max_examples=n, **FIXED)(drawn(require_same_again))()
+
+
+def require_same_again(family, random):
     ran, again = run(family), run(family)
     files = tuple(
         file.with_genes(random.sample(range(len(file.var_names)), len(file.var_names)))

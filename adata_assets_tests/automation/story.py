@@ -135,13 +135,20 @@ class Story:
         job = InMemoryJob(self.defs.resolve_implicit_global_asset_job_def())
         return execute_run(job, run, self.instance).success
 
-    def settle(self) -> None:
-        """Tick, and finish one run after each tick, until nothing runs and nothing is asked for."""
+    def settle(self, *, runs_per_tick: int | None = None) -> None:
+        """Tick, and finish runs after each tick, until nothing runs and nothing is asked for.
+
+        Parameters
+        ----------
+        runs_per_tick
+            How many runs end between two ticks, the others go on; None: all.
+        """
         for _ in range(MAX_TICKS):
             asked = self.tick()
             if not self.queue and not asked:
                 return
-            self.finish(self.queue[0])
+            for run in self.queue[:runs_per_tick]:
+                self.finish(run)
         raise AssertionError(f"not settled after {MAX_TICKS} ticks: {self.requested[-5:]}")
 
     def ran(self) -> Counter[str]:

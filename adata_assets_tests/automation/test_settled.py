@@ -69,11 +69,11 @@ def bodies(played: tuple[Bodies, dg.Definitions]) -> Bodies:
     return played[0]
 
 
-def refresh(story: Story, bodies: Bodies) -> None:
+def refresh(story: Story, bodies: Bodies, *, runs_per_tick: int | None = None) -> None:
     """The source has new content, and the scheduled look at it sees that."""
     bodies.refresh += 1
     story.observe(f"v{bodies.refresh}")
-    story.settle()
+    story.settle(runs_per_tick=runs_per_tick)
 
 
 def make_by_hand(story: Story, bodies: Bodies, tags: dict[str, str]) -> list[list[str]]:
@@ -97,7 +97,7 @@ def everything(bodies: Bodies, times: int) -> dict[str, int]:
 
 def test_refreshes_run_everything_exactly_once(story, bodies):
     assert [story.tick(), story.tick()] == [[], []], "a fresh instance waits to be asked"
-    refresh(story, bodies)
+    refresh(story, bodies, runs_per_tick=1)
     assert story.ran() == everything(bodies, 1)
     story.observe("v1")
     assert [story.tick(), story.tick()] == [[], []], "the source is unchanged"
@@ -141,7 +141,7 @@ def test_a_failed_chunk_keeps_the_old_release_until_its_retry(story, bodies):
         raise ValueError("no room")
 
     bodies.hooks[f"embeddings/pca@{SECOND}"] = fail
-    refresh(story, bodies)
+    refresh(story, bodies, runs_per_tick=1)
     assert bodies.released == [{1}]
     del bodies.hooks[f"embeddings/pca@{SECOND}"]
     story.start(["embeddings/pca"], SECOND, BY_HAND)

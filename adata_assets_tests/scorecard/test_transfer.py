@@ -108,14 +108,14 @@ def test_the_interval_holds_the_true_difference_about_as_often_as_it_says():
 
 def test_noise_is_taken_for_signal_as_seldom_as_the_interval_says():
     """An interval of 95 % against the mean of five others lies above 0 in 2.5 % of the cases."""
-    train_class, truth = np.arange(400) % 4, np.arange(150) % 4
+    train_class, truth = np.arange(200) % 4, np.arange(150) % 4
     rng = np.random.default_rng(0)
 
     def told_by_noise():
-        train, evaluated = rng.normal(size=(400, 10)), rng.normal(size=(150, 10))
+        train, evaluated = rng.normal(size=(200, 10)), rng.normal(size=(150, 10))
         return transfer_labels(train, train_class, evaluated, n_classes=4)
 
-    n_taken, n_repeats = 0, 100
+    n_taken, n_repeats = 0, 60
     for seed in range(n_repeats):
         told = np.stack([told_by_noise() for _ in range(6)])
         drawn = resample(truth, told, n_classes=4, seed=seed, n_draws=300)
