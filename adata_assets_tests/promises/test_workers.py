@@ -9,13 +9,13 @@ import pytest
 from adata_assets.commit import sha256_of
 from adata_assets_tests.datasets import write_cells
 from adata_assets_tests.projects import Project, attributes_of
-from adata_assets_tests.promises.families import donor_cells, donor_spec
+from adata_assets_tests.promises.families import MIXED, donor_cells, donor_spec
 
 
 def make_bytes(folder: Path, source: Path, n_jobs: int) -> dict[str, str]:
     """Materialize with the command; return the sha256 of every published and every shared file."""
     folder.mkdir()
-    spec = donor_spec(source, chunks={"count": 3})
+    spec = donor_spec(source, chunks={"count": 3}, negatives=MIXED)
     with pytest.MonkeyPatch.context() as patch:
         project = Project.make(folder, patch, attributes_of(spec))
         done = project.run("materialize", "cells", "--jobs", str(n_jobs))
