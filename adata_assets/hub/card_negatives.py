@@ -51,7 +51,8 @@ def describe_negatives(
     if hard_by is not None:
         said.append(
             f"A share of {rules.hard_share:g} of the negatives is hard: of the valid ones among "
-            f"{hard_by['n_looked_at']} cells of the split, drawn at random, the one whose "
+            f"{hard_by['n_looked_at']} cells of the split, drawn at random (all of a smaller "
+            "one), the one whose "
             f"{code_span('X_' + hard_by['embedder'])} is nearest to the anchor's by "
             f"{hard_by['measure']} (model hash {code_span(hard_by['model_hash'])})."
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -134,6 +135,19 @@ def test_without_a_share_nothing_changes() -> None:
     drawn, kinds = draw_with_kinds(classes, hard=hard_in(vectors, 0.5), **options)
     assert (drawn == plain)[kinds != HARD].all()
     assert (drawn != plain)[kinds == HARD].mean() > 0.99
+
+
+def test_draws_that_are_not_hard_are_those_of_the_first_version() -> None:
+    """Published rows of datasets without hard negatives stay as they are."""
+    n_cells = 1_000
+    classes, keys = rare_cells(n_cells, False), cell_keys([str(i) for i in range(n_cells)])
+    batch = SameBatch(0.4, np.arange(n_cells) % 7)
+    options = {"cell_key": keys, "n_slots": 3, "seed": 5, "purpose": "negatives"}
+    drawn = [draw_negatives(classes, same_batch=given, **options) for given in (None, batch)]
+    assert [hashlib.sha256(own.astype("<i8").tobytes()).hexdigest()[:16] for own in drawn] == [
+        "f943d23ca213c1a5",
+        "6965c55eb0c1ccb6",
+    ]
 
 
 def test_equally_near_cells_are_told_apart_by_their_keys() -> None:
