@@ -40,6 +40,28 @@ def test_every_field_is_described():
         ({"sha256": "abc"}, "sha256"),
         ({"format": "pairs", "negatives": {"form": "text"}}, "text goes with format multiplets"),
         ({"negatives": {"same_batch_share": 0.5}}, "same_batch_share needs keys.batch"),
+        (
+            {"negatives": {"hard_share": 0.5, "hard_by": "scvi"}},
+            r"negatives.hard_by is 'scvi', .* name one of \['pca', 'hvg'\]",
+        ),
+        (
+            {"negatives": {"hard_share": 0.5, "hard_by": "pca"}, "embedders": ()},
+            "hard_by is 'pca', .* there are none, add one first",
+        ),
+        ({"negatives": {"hard_share": 0.5}}, "hard_share is 0.5 and hard_by None: give both"),
+        ({"negatives": {"hard_by": "pca"}}, "hard_share is 0 and hard_by 'pca': give both"),
+        ({"negatives": {"hard_share": -0.1, "hard_by": "pca"}}, "hard_share"),
+        (
+            {
+                "negatives": {"same_batch_share": 0.6, "hard_share": 0.5, "hard_by": "pca"},
+                "keys": {"batch": "donor_id"},
+            },
+            "same_batch_share 0.6 and hard_share 0.5 are 1.1 together: at most 1",
+        ),
+        (
+            {"format": "single", "negatives": {"hard_share": 0.5, "hard_by": "pca"}},
+            "hard_share goes with format pairs or multiplets",
+        ),
         ({"configs": [{"name": "cells"}]}, "config name 'cells' is taken"),
         ({"configs": [{"name": "a"}, {"name": "a"}]}, r"configs share a name: \['a'\]"),
         (

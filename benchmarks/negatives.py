@@ -1,4 +1,4 @@
-"""Negatives per second: the compiled draw, and the same rule in plain Python.
+"""Negatives per second: the compiled draw, hard ones, and the same rule in plain Python.
 
 Run with `python -m benchmarks.negatives [n_obs]` from the repository's root.
 """
@@ -15,10 +15,18 @@ import numpy as np
 import pandas as pd
 
 from adata_assets.rows.contradictions import classes_without_negative, incompatible
-from adata_assets.rows.facts import build_fact_classes
-from adata_assets.rows.negatives import cell_keys, draw_negatives
+from adata_assets.rows.facts import FactClasses, build_fact_classes
+from adata_assets.rows.negatives import (
+    KINDS,
+    Hard,
+    cell_keys,
+    draw_negatives,
+    draw_with_kinds,
+    unit_vectors,
+)
 
 N_SLOTS = 2
+HARD_SHARE, N_DIMS = 0.25, 50
 N_PLAIN = 20_000
 FIELDS = ("cell_type", "tissue", "sex")
 
@@ -66,6 +74,26 @@ def plain_draw(cells: pd.DataFrame, n_anchors: int) -> int:
     return n_filled
 
 
+def time_hard(classes: FactClasses, keys: np.ndarray) -> str:
+    """How long it takes when a share is the nearest by random vectors, in words."""
+    n_obs = len(keys)
+    vectors = np.random.default_rng(0).normal(size=(n_obs, N_DIMS)).astype(np.float32)
+    hard = Hard(HARD_SHARE, unit_vectors(vectors), np.arange(n_obs))
+    options = {"cell_key": keys, "n_slots": N_SLOTS, "seed": 0, "purpose": "bench", "hard": hard}
+    draw_with_kinds(classes, rows=(0, 1), **options)
+    start, cpu_start = time.perf_counter(), time.process_time()
+    drawn, kinds = draw_with_kinds(classes, **options)
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu_start
+    anchors = np.repeat(np.arange(n_obs), N_SLOTS)
+    if not incompatible(classes, anchors, drawn.ravel()).all():
+        raise SystemExit("a hard draw is not valid")
+    n_hard = int((kinds == KINDS.index("hard")).sum())
+    return (
+        f"{n_hard} of {kinds.size} hard by {N_DIMS} values: {seconds:.1f} s, of which CPU "
+        f"{cpu:.1f} s, {1e6 * cpu / n_hard:.0f} µs each"
+    )
+
+
 def main(n_obs: int) -> None:
     cells = make_cells(n_obs)
     seconds = {}
@@ -99,6 +127,7 @@ def main(n_obs: int) -> None:
     print(", ".join(f"{name} {value:.2f} s" for name, value in seconds.items()))
     print(f"draw {rate:,.0f} slots/s; plain Python {plain_rate:,.0f} slots/s; ", end="")
     print(f"ratio {rate / plain_rate:.0f}")
+    print(time_hard(classes, keys))
     tracemalloc.start()
     draw_negatives(classes, cell_key=keys, n_slots=N_SLOTS, seed=0, purpose="bench")
     peak = tracemalloc.get_traced_memory()[1] / 2**20

@@ -1,6 +1,7 @@
 """``hf_splits``: the published folder, rows and card, of one generation."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import dagster as dg
 
@@ -17,6 +18,7 @@ from adata_assets.resources import StorageResource
 from adata_assets.spec import DatasetSpec
 
 STAGE = "hf_splits"
+EMBEDDING = "embedding"
 READS = (
     "title",
     "pretty_name",
@@ -40,7 +42,7 @@ READS = (
 def build_hf_splits(spec: DatasetSpec) -> dg.AssetsDefinition:
     """Build the asset that writes rows and card."""
     licences = [source.license for source in spec.sources]
-    version = code_version("3", {**read_fields(spec, *READS), "licences": licences})
+    version = code_version("4", {**read_fields(spec, *READS), "licences": licences})
 
     @dg.asset(
         **asset_options(
@@ -51,14 +53,7 @@ def build_hf_splits(spec: DatasetSpec) -> dg.AssetsDefinition:
             description="The rows of every split with texts, negatives and links, the dataset card, "
             "croissant.json and manifest.json: a folder that load_dataset opens. Refuses inputs of different generations.",
         ),
-        ins={
-            "annotated_obs": upstream(spec, "annotated_obs"),
-            "ledger": upstream(spec, "ledger"),
-            "leakage": upstream(spec, "leakage"),
-            "cell_texts": upstream(spec, "cell_texts", collect=True),
-            "share_links": upstream(spec, "share_links", collect=True),
-            **({SCORECARD: upstream(spec, SCORECARD)} if spec.embedders else {}),
-        },
+        ins=_inputs(spec),
     )
     def hf_splits(
         storage: StorageResource,
@@ -67,14 +62,20 @@ def build_hf_splits(spec: DatasetSpec) -> dg.AssetsDefinition:
         leakage: Artefact,
         cell_texts: Mapping[str, Artefact],
         share_links: Mapping[str, Artefact],
-        **scored: Artefact,
+        **optional: Any,
     ) -> dg.Output[Artefact]:
         from adata_assets.hub.splits import CARD, ReleaseInputs, write_hf_splits
         from adata_assets.share.readback import without_queries
 
         store = storage.open()
         inputs = ReleaseInputs(
-            annotated_obs, ledger, leakage, cell_texts, share_links, scored.get(SCORECARD)
+            annotated_obs,
+            ledger,
+            leakage,
+            cell_texts,
+            share_links,
+            optional.get(SCORECARD),
+            optional.get(EMBEDDING, {}),
         )
         with store.draft(spec.dataset_id, STAGE, code_version=version, inputs=inputs.all) as draft:
             draft.metadata |= write_hf_splits(spec, inputs, draft.folder, scratch=store.scratch)
@@ -87,3 +88,14 @@ def build_hf_splits(spec: DatasetSpec) -> dg.AssetsDefinition:
         )
 
     return hf_splits
+
+
+def _inputs(spec: DatasetSpec) -> dict[str, dg.AssetIn]:
+    hard_by = spec.negatives.hard_by
+    near = {EMBEDDING: upstream(spec, f"embeddings/{hard_by}", collect=True)} if hard_by else {}
+    return {
+        **{stage: upstream(spec, stage) for stage in ("annotated_obs", "ledger", "leakage")},
+        **{stage: upstream(spec, stage, collect=True) for stage in ("cell_texts", "share_links")},
+        **({SCORECARD: upstream(spec, SCORECARD)} if spec.embedders else {}),
+        **near,
+    }

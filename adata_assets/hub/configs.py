@@ -117,11 +117,6 @@ def describe_choices(spec: DatasetSpec) -> str:
             f"Cell sentences name {_GENE_SETS[spec.sentences.gene_set]} genes only; a cell that "
             "expresses none of them is described by all its genes."
         )
-    if spec.format != "single" and spec.negatives.same_batch_share:
-        said.append(
-            f"A share of {spec.negatives.same_batch_share:g} of the negatives was drawn from the "
-            "anchor's own batch where that has valid ones; the others from the whole split."
-        )
     return " ".join(said)
 
 

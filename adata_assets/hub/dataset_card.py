@@ -27,6 +27,7 @@ def build_card(
     ledger: pd.DataFrame,
     captions: Mapping[str, CaptionCounts],
     leakage: str,
+    negatives: str = "",
     links_end: str | None = None,
     configs: Sequence[ConfigFiles] = (),
     scorecard: tuple[pd.DataFrame, Mapping[str, Any]] | None = None,
@@ -52,6 +53,8 @@ def build_card(
         When the first link ends, ISO time with zone; None: never.
     leakage
         What the splits share, as Markdown.
+    negatives
+        How negatives were drawn, as Markdown; empty if all were drawn alike.
     configs
         The configs beside the default one.
     captions
@@ -82,7 +85,9 @@ def build_card(
             annotated["split_sizes"], captions, example["share_link"], n_files=len(about)
         ),
         "description": spec.description,
-        "dataset_type_explanation": _explain_rows(spec, list(example), n_genes, annotated),
+        "dataset_type_explanation": _explain_rows(
+            spec, list(example), n_genes, annotated, negatives
+        ),
         "cs_length": parts.describe_sentence_length(
             max(facts["n_genes_max"] for facts in n_genes),
             min(facts["n_genes_min"] for facts in n_genes),
@@ -152,11 +157,12 @@ def _explain_rows(
     columns: Sequence[str],
     of_chunks: Sequence[Mapping[str, Any]],
     annotated: Mapping[str, Any],
+    negatives: str,
 ) -> str:
     text = parts.explain_dataset_type(spec.format, columns, n_negatives=spec.negatives_per_sample)
     n_train = annotated["split_sizes"].get("train", 0)
     about_labels = parts.describe_labels(count_labelled(of_chunks), n_train)
-    return "\n\n".join(filter(None, (text, describe_choices(spec), about_labels)))
+    return "\n\n".join(filter(None, (text, describe_choices(spec), negatives, about_labels)))
 
 
 def count_labelled(of_chunks: Sequence[Mapping[str, Any]]) -> dict[str, int]:

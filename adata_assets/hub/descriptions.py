@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -31,6 +32,7 @@ def write_descriptions(
     ledger: pd.DataFrame,
     captions: Mapping[str, CaptionCounts],
     columns: Sequence[str],
+    negatives: Mapping[str, Any] | None = None,
 ) -> None:
     """Write both files; the manifest last, since it names all others.
 
@@ -38,6 +40,8 @@ def write_descriptions(
     ----------
     inputs
         Every artefact of the release, ``annotated_obs`` and the ``share_links`` among them.
+    negatives
+        As `state_negatives` returns it.
     """
     annotated = next(given for given in inputs if given.stage == "annotated_obs").metadata
     limits = list_limits(annotated=annotated, ledger=ledger, captions=captions, format=spec.format)
@@ -55,4 +59,5 @@ def write_descriptions(
         for given in inputs
         if given.stage == _LINKS
     }
-    write_manifest(folder, state_dataset(spec, require_one_generation(inputs), links))
+    stated = state_dataset(spec, require_one_generation(inputs), links)
+    write_manifest(folder, {**stated, **(negatives or {})})

@@ -77,6 +77,26 @@ def state_dataset(
     }
 
 
+def state_negatives(
+    spec: DatasetSpec,
+    counts: Mapping[str, Mapping[str, int]],
+    hard_by: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return what a manifest says of negatives; empty for rows that have none.
+
+    Parameters
+    ----------
+    counts
+        For each table, ``<folder>/<split>``, its negatives of each kind.
+    hard_by
+        The space in which hard ones are near; None: there are none.
+    """
+    if spec.format == "single":
+        return {}
+    told = {table: dict(own) for table, own in counts.items()}
+    return {"negatives": {"counts": told, "hard_by": hard_by and dict(hard_by)}}
+
+
 @functools.cache
 def _read_versions() -> dict[str, str]:
     return {name: version(name) for name in _PACKAGES}

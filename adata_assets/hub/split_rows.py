@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,30 @@ from adata_assets.annotation.captions.contradictions import fact_classes
 from adata_assets.annotation.store import OBS, read_arrow_in_order, read_facts
 from adata_assets.artefact import Artefact
 from adata_assets.hub.sentence_spill import SentenceSpill
+from adata_assets.hub.split_vectors import open_split_vectors
 from adata_assets.rows.formats import add_evaluator_columns, build_rows
-from adata_assets.rows.negatives import SameBatch, cell_keys, draw_negatives
+from adata_assets.rows.negatives import KINDS, Hard, SameBatch, cell_keys, draw_with_kinds
 from adata_assets.rows.parquet import ShardInfo, SplitWriter
 from adata_assets.spec import ConfigSpec, DatasetSpec
 from adata_assets.splitting.chunks import ChunkSlice
 from adata_assets.tables import read_table
 from adata_assets.text.tables import table_of
+
+
+@dataclass(frozen=True)
+class WrittenSplit:
+    """The rows of one split of one config.
+
+    Attributes
+    ----------
+    shards
+        Files in their order.
+    n_negatives
+        Negatives of each of ``KINDS``; empty for rows without negatives.
+    """
+
+    shards: list[ShardInfo]
+    n_negatives: dict[str, int]
 
 
 def write_split(
@@ -38,9 +56,10 @@ def write_split(
     chunks: Sequence[ChunkSlice],
     folder: Path,
     *,
+    embedding: Mapping[str, Artefact],
     scratch: Path | None,
     config: ConfigSpec | None = None,
-) -> list[ShardInfo]:
+) -> WrittenSplit:
     """Write the rows of one split.
 
     Parameters
@@ -49,8 +68,11 @@ def write_split(
         By partition key.
     chunks
         Those of the split, in order.
+    embedding
+        By partition key, that of ``negatives.hard_by``; not looked at without hard negatives.
     scratch
-        Where sentences lie while other chunks draw them; None: the system's temporary folder.
+        Where sentences lie while other chunks draw them, and vectors; None: the system's temporary
+        folder.
     config
         None: the default one, in the folder ``data``.
     """
@@ -63,6 +85,9 @@ def write_split(
                 texts = _read_texts(cell_texts[chunk.partition_key], config, ["cell_sentence_2"])
                 spill.add(texts["cell_sentence_2"])
         cells = _SplitCells(spec, annotated, first, chunks[-1].stop, config, spill)
+        if spec.negatives.hard_by is not None:
+            opened = open_split_vectors(embedding, chunks, cells.all_ids, scratch=scratch)
+            cells.take_nearest_in(stack.enter_context(opened))
         table = config.name if config else "data"
         writer = stack.enter_context(SplitWriter(folder, split, table=table))
         for chunk in chunks:
@@ -71,7 +96,7 @@ def write_split(
             rows = cells.rows(chunk.start - first, chunk.stop - first, texts, links)
             if rows is not None:
                 writer.write(rows)
-    return writer.close()
+    return WrittenSplit(writer.close(), cells.n_negatives)
 
 
 class _SplitCells:
@@ -88,7 +113,7 @@ class _SplitCells:
     ) -> None:
         tables = annotated.local(OBS).parent
         self._spec, self._spill = spec, spill
-        ids = read_arrow_in_order(tables, "sample_idx", start, stop).combine_chunks()
+        self.all_ids = read_arrow_in_order(tables, "sample_idx", start, stop).combine_chunks()
         # Places within the split of the cells that the config holds.
         self._members = np.arange(stop - start)
         if spec.format != "single":
@@ -99,9 +124,22 @@ class _SplitCells:
                 facts = facts.iloc[self._members].reset_index(drop=True)
             self._captions = pa.array(facts["caption"])
             self._classes = fact_classes(facts)
-        self._ids = ids.take(pa.array(self._members))
+        self._ids = self.all_ids.take(pa.array(self._members))
         self._keys = cell_keys(self._ids)
         self._same_batch = _same_batch(spec, tables, start, stop, self._members)
+        self._hard: Hard | None = None
+        self._n_of_kind = np.zeros(len(KINDS), np.int64)
+
+    def take_nearest_in(self, vectors: np.ndarray) -> None:
+        """Draw hard negatives by the unit vectors of all cells of the split."""
+        self._hard = Hard(self._spec.negatives.hard_share, vectors, self._members)
+
+    @property
+    def n_negatives(self) -> dict[str, int]:
+        """Negatives drawn so far, by kind; empty for rows without any."""
+        if self._spec.format == "single":
+            return {}
+        return dict(zip(KINDS, self._n_of_kind.tolist(), strict=True))
 
     def rows(
         self, start: int, stop: int, texts: pa.Table, links: Mapping[str, str]
@@ -130,7 +168,7 @@ class _SplitCells:
         if self._spec.format == "single":
             return {}
         is_pair = self._spec.format == "pairs"
-        drawn = draw_negatives(
+        drawn, kinds = draw_with_kinds(
             self._classes,
             cell_key=self._keys,
             n_slots=1 if is_pair else self._spec.negatives_per_sample,
@@ -138,7 +176,9 @@ class _SplitCells:
             purpose="negatives",
             rows=(first, last),
             same_batch=self._same_batch,
+            hard=self._hard,
         )
+        self._n_of_kind += np.bincount(kinds.ravel(), minlength=len(KINDS))
         given: dict[str, Any] = {"caption": self._captions.slice(first, last - first)}
         if is_pair:
             return given | {"negative_caption": self._captions.take(pa.array(drawn[:, 0]))}

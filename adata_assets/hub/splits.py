@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,13 @@ from adata_assets.artefact import Artefact
 from adata_assets.expiry import earliest_end
 from adata_assets.hub.card_captions import count_captions
 from adata_assets.hub.card_leakage import describe_leakage
+from adata_assets.hub.card_negatives import describe_negatives
 from adata_assets.hub.configs import write_configs
 from adata_assets.hub.dataset_card import build_card, count_labelled
 from adata_assets.hub.descriptions import write_descriptions
-from adata_assets.hub.split_rows import write_split
+from adata_assets.hub.manifest import state_negatives
+from adata_assets.hub.split_rows import WrittenSplit, write_split
+from adata_assets.hub.split_vectors import state_space
 from adata_assets.leakage.store import read_leakage
 from adata_assets.rows.parquet import ShardInfo
 from adata_assets.scorecard.store import TABLE as SCORECARD
@@ -38,7 +41,13 @@ CARD = "README.md"
 
 @dataclass(frozen=True)
 class ReleaseInputs:
-    """The artefacts of one release; all of one generation."""
+    """The artefacts of one release; all of one generation.
+
+    Attributes
+    ----------
+    embedding
+        By partition key, that of ``negatives.hard_by``; empty without hard negatives.
+    """
 
     annotated: Artefact
     ledger: Artefact
@@ -46,6 +55,7 @@ class ReleaseInputs:
     cell_texts: Mapping[str, Artefact]
     share_links: Mapping[str, Artefact]
     scorecard: Artefact | None = None
+    embedding: Mapping[str, Artefact] = field(default_factory=dict)
 
     @property
     def all(self) -> list[Artefact]:
@@ -58,6 +68,7 @@ class ReleaseInputs:
             *([self.scorecard] if self.scorecard else []),
             *(self.cell_texts[key] for key in keys),
             *(self.share_links[key] for key in keys),
+            *(self.embedding[key] for key in keys if self.embedding),
         ]
 
     @property
@@ -87,9 +98,13 @@ def write_hf_splits(
     stands for some train cells.
     """
     chunks = inputs.chunks()
+    n_negatives: dict[str, dict[str, int]] = {}
 
     def write_texts(config: ConfigSpec | None) -> dict[str, list[ShardInfo]]:
-        return _write_texts(spec, inputs, chunks, folder, scratch=scratch, config=config)
+        written = _write_texts(spec, inputs, chunks, folder, scratch=scratch, config=config)
+        table = config.name if config else "data"
+        n_negatives.update({f"{table}/{split}": own.n_negatives for split, own in written.items()})
+        return {split: own.shards for split, own in written.items()}
 
     shards = write_texts(None)
     configs = write_configs(spec, inputs.annotated, chunks, folder, write_texts=write_texts)
@@ -99,6 +114,7 @@ def write_hf_splits(
     captions = count_captions(
         read_table(inputs.annotated.local(OBS), ["split", "caption", "caption_id"])
     )
+    hard_by = state_space(spec, inputs.embedding)
     of_texts = [inputs.cell_texts[chunk.partition_key].metadata for chunk in chunks]
     card = build_card(
         spec,
@@ -109,6 +125,7 @@ def write_hf_splits(
         annotated=inputs.annotated.metadata,
         links_end=inputs.links_end,
         configs=configs,
+        negatives=describe_negatives(spec, n_negatives, hard_by),
         ledger=ledger,
         captions=captions,
         leakage=describe_leakage(*read_leakage(inputs.leakage)),
@@ -116,7 +133,13 @@ def write_hf_splits(
     )
     (folder / CARD).write_text(card, encoding="utf-8")
     write_descriptions(
-        folder, spec, inputs.all, ledger=ledger, captions=captions, columns=list(example)
+        folder,
+        spec,
+        inputs.all,
+        ledger=ledger,
+        captions=captions,
+        columns=list(example),
+        negatives=state_negatives(spec, n_negatives, hard_by),
     )
     return {
         "n_rows": {split: sum(s.n_rows for s in found) for split, found in shards.items()},
@@ -143,7 +166,7 @@ def _write_texts(
     *,
     scratch: Path | None,
     config: ConfigSpec | None,
-) -> dict[str, list[ShardInfo]]:
+) -> dict[str, WrittenSplit]:
     return {
         split: write_split(
             spec,
@@ -152,6 +175,7 @@ def _write_texts(
             inputs.share_links,
             [chunk for chunk in chunks if chunk.split == split],
             folder,
+            embedding=inputs.embedding,
             scratch=scratch,
             config=config,
         )

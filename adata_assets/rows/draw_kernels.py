@@ -62,14 +62,15 @@ def draw_coins(
     base: np.uint64,
     start: int,
     n_slots: int,
-    share: float,
+    low: float,
+    high: float,
     is_won: np.ndarray,
 ) -> None:
-    """Fill bool `(n_rows, n_slots)`: each is True with the probability `share`."""
+    """Fill bool `(n_rows, n_slots)`: whether a number, even over 0 to 1, is from `low` to `high`."""
     for i in range(is_won.shape[0]):
         for slot in range(n_slots):
             value = _mix(_stream(base, cell_key[start + i], slot))
-            is_won[i, slot] = np.float64(value >> _SURPLUS_BITS) * 2.0**-53 < share
+            is_won[i, slot] = low <= np.float64(value >> _SURPLUS_BITS) * 2.0**-53 < high
 
 
 @numba.njit(cache=True, nogil=True)
@@ -131,6 +132,55 @@ def draw_from_members(
             if not _is_among(position, drawn, rows[i], slot):
                 drawn[rows[i], slot] = position
                 break
+
+
+@numba.njit(cache=True, nogil=True)
+def _similarity(vectors: np.ndarray, one: int, other: int) -> np.int32:
+    """The product of two vectors of `nearest.unit_vectors`: exact, and within int32."""
+    total = np.int32(0)
+    for i in range(vectors.shape[1]):
+        product = np.int32(np.int32(vectors[one, i]) * np.int32(vectors[other, i]))
+        total = np.int32(total + product)
+    return total
+
+
+@numba.njit(cache=True, nogil=True)
+def take_nearest(
+    table: np.ndarray,
+    related: np.ndarray,
+    class_of: np.ndarray,
+    cell_key: np.ndarray,
+    base: np.uint64,
+    rows: np.ndarray,
+    start: int,
+    slot: int,
+    n_looked_at: int,
+    vectors: np.ndarray,
+    vector_of: np.ndarray,
+    drawn: np.ndarray,
+) -> None:
+    """Fill the slot of `rows` with the nearest valid one of so many cells of the split.
+
+    All cells are looked at if there are no more, else each of `n_looked_at` is drawn from all. Of
+    equally near ones the smaller key wins. Without a valid one the slot stays `NOT_DRAWN`.
+    """
+    n_cells = len(class_of)
+    is_all = n_cells <= n_looked_at
+    for row in rows:
+        anchor = start + row
+        stream = _stream(base, cell_key[anchor], slot)
+        best, nearest = np.int64(NOT_DRAWN), np.int32(0)
+        for attempt in range(n_cells if is_all else n_looked_at):
+            position = np.int64(attempt) if is_all else _below(n_cells, stream, attempt)
+            if not is_incompatible(table, related, class_of[anchor], class_of[position]):
+                continue
+            if _is_among(position, drawn, row, slot):
+                continue
+            found = _similarity(vectors, vector_of[anchor], vector_of[position])
+            is_tie = found == nearest and cell_key[position] < cell_key[best]
+            if best == NOT_DRAWN or found > nearest or is_tie:
+                best, nearest = position, found
+        drawn[row, slot] = best
 
 
 @numba.njit(cache=True, nogil=True)

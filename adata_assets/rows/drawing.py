@@ -149,11 +149,11 @@ class InBatch:
     """Draws the slots that are to be of the anchor's own batch, where that can be."""
 
     def __init__(
-        self, draw: Draw, same_batch: SameBatch | None, base: np.uint64, drawn: np.ndarray
+        self, draw: Draw, same_batch: SameBatch, base: np.uint64, drawn: np.ndarray
     ) -> None:
         self._draw, self._base = draw, base
         self._is_asked = np.zeros(drawn.shape, dtype=bool)
-        if same_batch is None or same_batch.share == 0:
+        if same_batch.share == 0:
             return
         batch = same_batch.batch_of
         self._members = np.argsort(batch, kind="stable")
@@ -161,7 +161,7 @@ class InBatch:
         self._begin = np.searchsorted(batch[self._members], own, side="left")
         self._end = np.searchsorted(batch[self._members], own, side="right")
         draws.draw_coins(
-            draw.cell_key, base, draw.start, drawn.shape[1], same_batch.share, self._is_asked
+            draw.cell_key, base, draw.start, drawn.shape[1], 0.0, same_batch.share, self._is_asked
         )
         self._is_asked &= (own >= 0)[:, None]
 

@@ -1,5 +1,6 @@
 """Negatives: for every anchor, cells drawn evenly from those that contradict its caption.
 
+A share of them can be of the anchor's batch, or its nearest in an embedding, under the same rule.
 Each draw is a function of (seed, purpose, id of the anchor, slot), of the cells in the anchor's
 earlier slots and of the split's cells; who draws, in which pieces and in which order changes nothing.
 The slots of an anchor hold different cells where that many contradict it.
@@ -18,8 +19,20 @@ from adata_assets.errors import InputError
 from adata_assets.rows import draw_kernels as draws
 from adata_assets.rows.drawing import Draw, InBatch, SameBatch
 from adata_assets.rows.facts import FactClasses
+from adata_assets.rows.nearest import Hard, Nearest, unit_vectors
 
-__all__ = ["SameBatch", "cell_keys", "draw_negatives"]
+__all__ = [
+    "KINDS",
+    "Hard",
+    "SameBatch",
+    "cell_keys",
+    "draw_negatives",
+    "draw_with_kinds",
+    "unit_vectors",
+]
+
+# How a negative was drawn; its number is the place here.
+KINDS = ("uniform", "same_batch", "hard")
 
 
 def cell_keys(cell_ids: pa.StringArray | pa.ChunkedArray | Sequence[str]) -> np.ndarray:
@@ -62,6 +75,7 @@ def draw_negatives(
     purpose: str,
     rows: tuple[int, int] | None = None,
     same_batch: SameBatch | None = None,
+    hard: Hard | None = None,
 ) -> np.ndarray:
     """Valid negatives for the cells of one split, int64 positions within the split.
 
@@ -84,6 +98,8 @@ def draw_negatives(
         Draw only for the cells `start <= i < stop`; the same values as in a draw for all.
     same_batch
         Which share is drawn from the anchor's own batch; None: none is.
+    hard
+        Which share is the anchor's nearest, and where; None: none is.
 
     Returns
     -------
@@ -94,16 +110,53 @@ def draw_negatives(
     InputError
         A cell has no valid negative in the split; the message names its class.
     """
+    return draw_with_kinds(
+        classes,
+        cell_key=cell_key,
+        n_slots=n_slots,
+        seed=seed,
+        purpose=purpose,
+        rows=rows,
+        same_batch=same_batch,
+        hard=hard,
+    )[0]
+
+
+def draw_with_kinds(
+    classes: FactClasses,
+    *,
+    cell_key: np.ndarray,
+    n_slots: int,
+    seed: int,
+    purpose: str,
+    rows: tuple[int, int] | None = None,
+    same_batch: SameBatch | None = None,
+    hard: Hard | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """What :func:`draw_negatives` returns, and for each negative its place in `KINDS`, int8."""
     n_cells = len(classes.class_of)
     start, stop = rows if rows is not None else (0, n_cells)
     _require_sizes(n_cells, cell_key, n_slots, (start, stop))
     draw = Draw(classes, cell_key, _base_of(seed, purpose), start)
     drawn = np.full((stop - start, n_slots), draws.NOT_DRAWN, dtype=np.int64)
-    in_batch = InBatch(draw, same_batch, _base_of(seed, f"{purpose}/batch"), drawn)
+    kinds = np.zeros(drawn.shape, dtype=np.int8)
+    # One number decides the kind of a slot, so that the shares of kinds add up.
+    coins = _base_of(seed, f"{purpose}/batch")
+    of_kind: dict[str, InBatch | Nearest] = {}
+    if same_batch is not None:
+        of_kind["same_batch"] = InBatch(draw, same_batch, coins, drawn)
+    if hard is not None:
+        below = same_batch.share if same_batch is not None else 0.0
+        of_kind["hard"] = Nearest(
+            draw, hard, coins, _base_of(seed, f"{purpose}/hard"), below, drawn
+        )
     for slot in range(n_slots):
-        in_batch.fill(slot, drawn)
+        for kind, part in of_kind.items():
+            is_open = drawn[:, slot] == draws.NOT_DRAWN
+            part.fill(slot, drawn)
+            kinds[is_open & (drawn[:, slot] != draws.NOT_DRAWN), slot] = KINDS.index(kind)
         draw.fill(slot, drawn)
-    return drawn
+    return drawn, kinds
 
 
 def _require_sizes(n_cells: int, cell_key: np.ndarray, n_slots: int, rows: tuple[int, int]) -> None:

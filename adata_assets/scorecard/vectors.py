@@ -70,7 +70,7 @@ def read_vectors(
         first, last = np.searchsorted(positions, [chunk.start, chunk.stop])
         if first == last:
             continue
-        vectors = _read_chunk(embedding.chunks[chunk.partition_key])
+        vectors = read_chunk_vectors(embedding.chunks[chunk.partition_key])
         if found.shape[1] == 0:
             found = np.empty((len(positions), vectors.shape[1]), np.float32)
         if vectors.shape != (chunk.n_obs, found.shape[1]):
@@ -83,7 +83,14 @@ def read_vectors(
     return found
 
 
-def _read_chunk(artefact: Artefact) -> np.ndarray:
+def read_chunk_vectors(artefact: Artefact) -> np.ndarray:
+    """Return the vectors of one chunk, float32 ``(n_obs, n_dims)``.
+
+    Raises
+    ------
+    InputError
+        If they are of several widths.
+    """
     table = pq.read_table(artefact.local(TABLE), columns=[COLUMN], page_checksum_verification=True)
     column = table[COLUMN].combine_chunks()
     lengths = np.unique(column.value_lengths().to_numpy())

@@ -134,6 +134,7 @@ class DatasetSpec(Frozen):
             raise ValueError(f"negatives.form text goes with format multiplets, not {self.format}")
         if self.negatives.same_batch_share and self.keys.batch is None:
             raise ValueError("negatives.same_batch_share needs keys.batch")
+        self._require_hard_negatives(names)
         configs = [config.name for config in self.configs]
         if repeated := sorted({name for name in configs if configs.count(name) > 1}):
             raise ValueError(f"configs share a name: {repeated}; give each its own")
@@ -147,6 +148,18 @@ class DatasetSpec(Frozen):
         if self.publish and not self.license:
             raise ValueError("publish needs a license")
         return self
+
+    def _require_hard_negatives(self, embedders: list[str]) -> None:
+        by = self.negatives.hard_by
+        if by is not None and self.format == "single":
+            raise ValueError(
+                "negatives.hard_share goes with format pairs or multiplets, not single"
+            )
+        if by is not None and by not in embedders:
+            known = f"name one of {embedders}" if embedders else "there are none, add one first"
+            raise ValueError(
+                f"negatives.hard_by is {by!r}, which is no embedder of the dataset: {known}"
+            )
 
     @property
     def sources(self) -> tuple[SourceSpec, ...]:

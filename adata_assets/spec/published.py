@@ -175,7 +175,10 @@ class Sentences(Frozen):
 
 
 class Negatives(Frozen):
-    """How negatives are drawn and written; always even over the cells that are allowed."""
+    """How negatives are drawn and written.
+
+    Of the cells that are allowed each is as likely as the next; harder ones are the anchor's nearest.
+    """
 
     form: Literal["ids", "text"] = Field(
         "ids",
@@ -186,6 +189,29 @@ class Negatives(Frozen):
         0.0,
         description="probability of a negative to be drawn from the anchor's batch (keys.batch)",
     )
+    hard_share: Fraction = Field(
+        0.0,
+        description="probability of a negative to be hard: of the valid ones among 512 cells of the "
+        "split, drawn by seed, the one whose embedding is nearest to the anchor's (cosine)",
+    )
+    hard_by: str | None = Field(
+        None, description="with hard_share: the name of the embedder that says what is near"
+    )
+
+    @model_validator(mode="after")
+    def _share_out(self) -> Negatives:
+        total = self.same_batch_share + self.hard_share
+        if total > 1 + 1e-9:
+            raise ValueError(
+                f"same_batch_share {self.same_batch_share:g} and hard_share {self.hard_share:g} are "
+                f"{total:g} together: at most 1"
+            )
+        if (self.hard_share > 0) != (self.hard_by is not None):
+            raise ValueError(
+                f"hard_share is {self.hard_share:g} and hard_by {self.hard_by!r}: give both, a share "
+                "above 0 and the name of an embedder, or neither"
+            )
+        return self
 
 
 class ConfigSpec(Frozen):

@@ -157,6 +157,9 @@ MANIFESTS: dict[str, dict[str, Any]] = {
         "end": change_manifest(lambda t: t.update(made_at="2026-01-01T10:00:00"))
     },
     "manifest-holds-no-place": {"end": change_manifest(lambda t: t.update(made_in="/home/me/"))},
+    "manifest-counts-negatives": {
+        "end": change_manifest(lambda t: t["negatives"]["counts"]["data/train"].update(hard=1))
+    },
     "manifest-names-its-generation": {
         "end": change_manifest(lambda t: t["generation"].update(counts="newest"))
     },

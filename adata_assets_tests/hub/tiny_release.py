@@ -19,7 +19,12 @@ from adata_assets.hub.card_rows import describe_columns
 from adata_assets.hub.croissant import CROISSANT, state_responsibly, write_croissant
 from adata_assets.hub.dataset_card import build_card
 from adata_assets.hub.lint import PublishedFolder
-from adata_assets.hub.manifest import MANIFEST, state_dataset, write_manifest
+from adata_assets.hub.manifest import (
+    MANIFEST,
+    state_dataset,
+    state_negatives,
+    write_manifest,
+)
 from adata_assets.rows.parquet import ShardInfo, SplitWriter
 from adata_assets.spec import DatasetSpec
 
@@ -211,7 +216,17 @@ class TinyRelease:
             )
             for split, ids in _CELLS.items()
         }
-        write_manifest(self.path, state_dataset(self.spec, {"counts": "0" * 64}, links))
+        stated = state_dataset(self.spec, {"counts": "0" * 64}, links)
+        write_manifest(self.path, {**stated, **state_negatives(self.spec, self._count_kinds())})
+
+    def _count_kinds(self) -> dict[str, dict[str, int]]:
+        counts = {}
+        for split, shards in self._list_shards().items():
+            names = pq.read_schema(self.path / shards[0].file_name).names
+            n_slots = sum(name.startswith("negative") for name in names) or 0.5
+            n = int(sum(shard.n_rows for shard in shards) * n_slots)
+            counts[f"data/{split}"] = {"uniform": n, "same_batch": 0, "hard": 0}
+        return counts
 
 
 def change_json(name: str, change: Change) -> Change:

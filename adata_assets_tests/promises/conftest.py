@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from adata_assets_tests.datasets import Dataset, write_cells
-from adata_assets_tests.promises.families import donor_cells, donor_spec, make
+from adata_assets_tests.promises.families import MIXED, donor_cells, donor_spec, make
 
 CONFIGS = (
     {"name": "short", "length": 5},
@@ -25,14 +25,15 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def donors(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    """Multiplets of several donors in three chunks."""
-    return make(donor_spec(source), tmp_path_factory.mktemp("donors"))
+    """Multiplets of several donors in three chunks, some of the negatives hard."""
+    return make(donor_spec(source, negatives=MIXED), tmp_path_factory.mktemp("donors"))
 
 
 @pytest.fixture(scope="session")
 def donors_in_five(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """The same dataset in five chunks, in a root of its own."""
-    return make(donor_spec(source, chunks={"count": 5}), tmp_path_factory.mktemp("five"))
+    spec = donor_spec(source, chunks={"count": 5}, negatives=MIXED)
+    return make(spec, tmp_path_factory.mktemp("five"))
 
 
 @pytest.fixture(scope="session")

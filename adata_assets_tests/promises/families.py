@@ -16,6 +16,9 @@ from adata_assets.spec import DatasetSpec
 from adata_assets_tests.datasets import Dataset, make_cells, make_spec
 
 N_DONORS = 8
+# Negatives of two kinds in the same rows.
+HARD_SHARE = 0.3
+MIXED = {"hard_share": HARD_SHARE, "hard_by": "pca"}
 BY_GROUP = {"train": 0.6, "validation": 0.2, "test": 0.2, "split_by": "group"}
 
 

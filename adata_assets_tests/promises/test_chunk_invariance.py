@@ -15,7 +15,7 @@ import pytest
 from adata_assets.spec import DatasetSpec
 from adata_assets.tables import read_table
 from adata_assets_tests.datasets import Dataset, make_spec, write_cells
-from adata_assets_tests.promises.families import donor_cells, donor_spec, make
+from adata_assets_tests.promises.families import MIXED, donor_cells, donor_spec, make
 from adata_assets_tests.promises.published import LINKS, bytes_of, obsm_of, read_rows, values_of
 
 REAL_DATA = os.environ.get("ADATA_ASSETS_REAL_DATA")
@@ -25,7 +25,7 @@ Runs = tuple[str, dict[int, Dataset], Dataset]
 
 
 def _generated(folder: Path, **fields: object) -> DatasetSpec:
-    return donor_spec(write_cells(folder, donor_cells()), **fields)
+    return donor_spec(write_cells(folder, donor_cells()), negatives=MIXED, **fields)
 
 
 def _real(file: str, splits: dict[str, object], **fields: object) -> DatasetSpec:

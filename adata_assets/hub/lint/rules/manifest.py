@@ -97,6 +97,27 @@ def _generation(folder: PublishedFolder) -> Iterator[str]:
             yield f"{part} is {str(version)[:40]!r}, not a sha256"
 
 
+@rule("manifest-counts-negatives", "Kinds of negatives add up; hard ones name their space.")
+def _negatives(folder: PublishedFolder) -> Iterator[str]:
+    told = folder.manifest.get("negatives", {})
+    counts = told.get("counts", {})
+    tables = {**dict.fromkeys(folder.splits.values()), **counts} if folder.manifest else {}
+    for table in tables:
+        expected = _count_negatives(folder, table) if table in folder.tables else 0
+        if expected != sum(counts.get(table, {}).values()):
+            yield f"{table} has {expected} negatives, stated are {counts.get(table)}"
+    n_hard = sum(own.get("hard", 0) for own in counts.values())
+    found = (told.get("hard_by") or {}).get("model_hash")
+    if n_hard and not re.fullmatch(_SHA256, str(found)):
+        yield f"{n_hard} negatives are hard by the model {found!r}, not a sha256"
+
+
+def _count_negatives(folder: PublishedFolder, table: str) -> int:
+    names, n_rows = folder.schema(table).names, folder.n_rows(table)
+    n_slots = sum(re.fullmatch(r"negative_\d+(_idx)?", name) is not None for name in names)
+    return n_rows // 2 if {"caption", "label"} <= set(names) else n_rows * n_slots
+
+
 @rule("not-retracted", "The release was not retracted.")
 def _retracted(folder: PublishedFolder) -> Iterator[str]:
     for entry in folder.manifest.get("retracted", ()):
