@@ -19,7 +19,7 @@ LAYERS = (
     ("sources",),
     ("annotation",),
     ("embedders", "text", "chunk"),
-    ("scorecard",),
+    ("scorecard", "onboarding"),
     ("hub_access",),
     ("leakage",),
     ("share", "hub"),
@@ -38,7 +38,6 @@ LAYERS = (
     ("forecast",),
     ("instance", "runs", "retention"),
     ("workplace",),
-    ("release_cli",),
     ("cli",),
 )
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
