@@ -9,7 +9,7 @@ from __future__ import annotations
 import click
 
 from adata_assets.cli.building import gc, materialize, plan
-from adata_assets.cli.files import inspect
+from adata_assets.cli.files import inspect, new
 from adata_assets.cli.releases import lint, retract, verify
 from adata_assets.cli.serving import home, serve
 from adata_assets.cli.telling import EXIT_FAILED, EXIT_INPUT
@@ -24,10 +24,11 @@ def main() -> None:
     \b
     Examples:
       adata-assets inspect cells.h5ad
-      adata-assets plan pbmc68k
-      adata-assets materialize pbmc68k --jobs 2
+      adata-assets new mine --source cells.h5ad
+      adata-assets plan mine
+      adata-assets materialize mine --jobs 2
       adata-assets serve
-      adata-assets verify lab/pbmc68k --level sample
+      adata-assets verify lab/mine --level sample
 
     \b
     Exit status of every subcommand:
@@ -37,5 +38,5 @@ def main() -> None:
     """
 
 
-for _command in (inspect, plan, materialize, gc, serve, home, lint, verify, retract):
+for _command in (inspect, new, plan, materialize, gc, serve, home, lint, verify, retract):
     main.add_command(_command)

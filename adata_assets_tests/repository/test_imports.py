@@ -37,7 +37,7 @@ LAYERS = (
     ("freshness",),
     ("forecast",),
     ("instance", "runs", "retention"),
-    ("workplace",),
+    ("workplace", "new_dataset"),
     ("cli",),
 )
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
