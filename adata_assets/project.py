@@ -78,8 +78,8 @@ def load_project_defs(path: Path) -> dg.Definitions:
     return with_resources(dg.load_from_defs_folder(path_within_project=path))
 
 
-def refresh_state(path: Path, dataset_id: str) -> None:
-    """Look at the source's header again where the number of chunks depends on it.
+def refresh_state(path: Path, dataset_id: str | None) -> None:
+    """Look at the source's header again where the number of chunks depends on it; None: of all.
 
     The last known state stays when the source cannot be reached.
 
@@ -93,7 +93,9 @@ def refresh_state(path: Path, dataset_id: str) -> None:
     _make_importable(path)
     tree = dg.ComponentTree.for_project(path)
     for component in tree.get_all_components(of_type=AdataDataset):
-        if component.spec.dataset_id == dataset_id and component.spec.chunks.size is not None:
+        if component.spec.chunks.size is None:
+            continue
+        if dataset_id in (None, component.spec.dataset_id):
             asyncio.run(component.refresh_state(tree.project_root))
 
 

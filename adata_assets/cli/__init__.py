@@ -12,6 +12,7 @@ from adata_assets.cli.building import gc, materialize, plan
 from adata_assets.cli.files import inspect, new
 from adata_assets.cli.releases import lint, retract, verify
 from adata_assets.cli.serving import home, serve
+from adata_assets.cli.stating import status
 from adata_assets.cli.telling import EXIT_FAILED, EXIT_INPUT
 
 __all__ = ["EXIT_FAILED", "EXIT_INPUT", "main"]
@@ -27,6 +28,7 @@ def main() -> None:
       adata-assets new mine --source cells.h5ad
       adata-assets plan mine
       adata-assets materialize mine --jobs 2
+      adata-assets status
       adata-assets serve
       adata-assets verify lab/mine --level sample
 
@@ -38,5 +40,5 @@ def main() -> None:
     """
 
 
-for _command in (inspect, new, plan, materialize, gc, serve, home, lint, verify, retract):
+for _command in (inspect, new, plan, materialize, status, gc, serve, home, lint, verify, retract):
     main.add_command(_command)

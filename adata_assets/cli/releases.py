@@ -40,7 +40,11 @@ def lint(place: str | None, revision: str | None, as_json: bool, rules: bool) ->
 
     known = find_rules()
     if rules:
-        tell_lines(f"{name}: {rule.sentence}" for name, rule in known.items())
+        sentences = {name: rule.sentence for name, rule in known.items()}
+        if as_json:
+            tell_json({"rules": sentences})
+        else:
+            tell_lines(f"{name}: {sentence}" for name, sentence in sentences.items())
         return
     if place is None:
         raise InputError("name a folder, or owner/name on the Hub")
@@ -83,8 +87,9 @@ def verify(
 @click.command()
 @click.argument("repo_id")
 @click.option("--reason", required=True, help="Why; readers see it.")
+@json_option
 @tell_errors
-def retract(repo_id: str, reason: str) -> None:
+def retract(repo_id: str, reason: str, as_json: bool) -> None:
     """Replace a release on the Hub by a notice with the reason; tags stay.
 
     \b
@@ -94,6 +99,9 @@ def retract(repo_id: str, reason: str) -> None:
     from adata_assets.hub.retract import retract_release
 
     commit = retract_release(repo_id, reason)
+    if as_json:
+        tell_json({"repo_id": repo_id, "commit": commit})
+        return
     click.echo(f"{repo_id} is retracted at {commit}; its tags stay")
 
 

@@ -37,6 +37,7 @@ LAYERS = (
     ("freshness",),
     ("forecast",),
     ("instance", "runs", "retention"),
+    ("status",),
     ("workplace", "new_dataset"),
     ("cli",),
 )
