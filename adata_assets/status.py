@@ -115,9 +115,7 @@ def _find_failures(
         if not pending:
             return
         run = record.dagster_run
-        partition = run.tags.get(PARTITION_NAME_TAG)
-        asked = [(key, partition) for key in run.asset_selection or ()]
-        ours = [pending[place] for place in asked if place in pending]
+        ours = _asked_of(run, pending)
         errors = _errors_of(instance, run.run_id) if ours else {}
         for node in ours:
             key = graph.key_of(node.stage)
@@ -128,6 +126,19 @@ def _find_failures(
             made_at = _last_materialized(instance, key, node.partition_key)
             if made_at < record.create_timestamp.timestamp():
                 yield node, (error, run.run_id)
+
+
+def _asked_of(
+    run: dg.DagsterRun, pending: Mapping[tuple[dg.AssetKey, str | None], Node]
+) -> list[Node]:
+    partition = run.tags.get(PARTITION_NAME_TAG)
+    # Runs of a job with a name do not list their assets; their steps tell.
+    asked = run.asset_selection
+    return [
+        node
+        for (key, chunk), node in pending.items()
+        if chunk == partition and (asked is None or key in asked)
+    ]
 
 
 def _failed_runs(instance: dg.DagsterInstance) -> Iterator[dg.RunRecord]:

@@ -226,7 +226,15 @@ class Workplace:
 
 
 def _by_reason(stale: dict[Node, str]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    found: dict[str, dict[str, list[Node]]] = {}
     for node, reason in stale.items():
-        found.setdefault(reason, []).append(node.name)
-    return found
+        found.setdefault(reason, {}).setdefault(node.stage, []).append(node)
+    return {
+        reason: [_name_together(nodes) for nodes in stages.values()]
+        for reason, stages in found.items()
+    }
+
+
+def _name_together(nodes: list[Node]) -> str:
+    # A line per reason must stay readable with a hundred chunks.
+    return nodes[0].name if len(nodes) == 1 else f"{nodes[0].stage} ({len(nodes)} chunks)"

@@ -112,7 +112,7 @@ def _say_proposed(spec: DatasetSpec, n_chunks: int) -> Iterator[str]:
 
 def _say_next(added: NewDataset) -> Iterator[str]:
     yield "next:"
-    yield f"  read the comments in {added.path.name} and correct it"
+    yield f"  read the comments in {added.path} and correct it"
     if added.project is not None:
         yield f"  export ADATA_ASSETS_PROJECT={added.project.absolute()}"
     yield f"  adata-assets plan {added.dataset_id}"

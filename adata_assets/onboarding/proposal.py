@@ -180,6 +180,11 @@ def _quality(look: FileLook) -> Iterator[Field]:
 def _splits(look: FileLook, plan: Rehearsal) -> Field:
     sizes = ", ".join(f"{name} {n:,}" for name, n in plan.sizes.items())
     comments = [f"Before quality rules: {sizes} cells.", *plan.of_splits]
+    if plan.group and plan.group != look.roles["donor"]:
+        comments.append(
+            f"No column looks like a donor: {plan.group} is dealt whole, and samples of one donor can "
+            "stand in two splits."
+        )
     batch = look.column("batch")
     if plan.group is None and batch and batch.n_distinct >= 2:
         comments.append(

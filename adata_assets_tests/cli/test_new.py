@@ -34,10 +34,6 @@ def test_a_dataset_is_added_once(tmp_path, monkeypatch):
     assert f"there is a dataset 'mine' ({path})" in again.stderr
     assert path.read_bytes() == before
 
-    planned = project.run("plan", "mine")
-    assert planned.exit_code == 0, planned.output
-    assert "mine: at most 60 cells" in planned.stdout
-
 
 def test_a_file_with_problems_gets_its_yaml_and_1(tmp_path, monkeypatch):
     project = project_of(tmp_path, monkeypatch)

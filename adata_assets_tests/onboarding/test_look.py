@@ -13,7 +13,9 @@ import scipy.sparse as sp
 from adata_assets.errors import InputError
 from adata_assets.onboarding.columns import ColumnLook, describe_columns
 from adata_assets.onboarding.look import look_at_source, look_into
+from adata_assets.onboarding.proposal import propose
 from adata_assets.onboarding.roles import find_roles
+from adata_assets.spec import DatasetSpec
 from adata_assets_tests.annotation.small_files import Column, SmallFile, write_small
 from adata_assets_tests.datasets import make_cells, write_cells
 
@@ -48,6 +50,14 @@ def test_everything_is_plain_json(demo_look):
     assert told["counts"]["place"] == {"slot": "raw/X", "form": "log1p"}
     labels = next(column for column in told["columns"] if column["name"] == "bulk_labels")
     assert labels["levels"][0] == ["Dendritic", 240]
+
+
+def test_the_demo_is_proposed_as_it_ships(demo_look):
+    attributes = propose(demo_look, source=DEMO).attributes
+    spec = DatasetSpec(dataset_id="mine", **attributes)
+    assert (spec.keys.cell_type, spec.keys.totals) == ("bulk_labels", "n_counts")
+    assert (spec.format, spec.splits.split_by, spec.species) == ("multiplets", "cell", "human")
+    assert attributes["source"] == DEMO
 
 
 def test_columns_are_described():
