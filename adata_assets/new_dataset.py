@@ -71,7 +71,10 @@ def add_dataset(dataset_id: str, source: str, *, project: Path | None = None) ->
     path = _write(dataset_id, folder, proposed.text)
     if project is not None:
         os.environ["ADATA_ASSETS_PROJECT"] = str(place.root)
-    graph = DatasetGraph(load_defs(dataset_id), dataset_id)
+    try:
+        graph = DatasetGraph(load_defs(dataset_id), dataset_id)
+    except InputError as error:
+        raise InputError(f"{path} was written, but the project does not load: {error}") from error
     return NewDataset(dataset_id, path, project, proposed, len(graph.chunk_keys))
 
 

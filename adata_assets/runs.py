@@ -22,6 +22,7 @@ from dagster._utils.error import SerializableErrorInfo
 
 from adata_assets.assets.stage import PROGRESS_LOGGER
 from adata_assets.automation import COMMAND_TAG
+from adata_assets.beta import ignore_beta_warnings
 from adata_assets.freshness import DatasetGraph, Node, find_stale
 from adata_assets.storage import Storage
 
@@ -218,6 +219,7 @@ def show_progress() -> None:
 
 
 def _execute_in_worker(run: Run) -> Outcome:
+    ignore_beta_warnings()
     show_progress()
     with dg.DagsterInstance.get() as instance:
         return execute(_worker_defs(), instance, run)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import Any
 
 import click
 
+from adata_assets.beta import ignore_beta_warnings
 from adata_assets.errors import InputError
 
 EXIT_FAILED, EXIT_INPUT = 1, 2
@@ -28,8 +28,7 @@ def tell_errors(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def told(*args: Any, **options: Any) -> None:
-        # What Dagster marks as beta is pinned here; the user cannot act on it.
-        warnings.filterwarnings("ignore", message=".*is currently in (beta|preview).*")
+        ignore_beta_warnings()
         try:
             command(*args, **options)
         except InputError as error:

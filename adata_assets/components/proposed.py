@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
+from adata_assets.beta import ignore_beta_warnings
 from adata_assets.components.dataset_defs import build_dataset_defs
 from adata_assets.errors import InputError
 from adata_assets.onboarding.blank import blank_proposal
@@ -70,8 +71,7 @@ def propose_dataset(
         text = write_yaml(propose(look, source=_address(uri, folder, project_root)))
     spec = DatasetSpec(dataset_id=dataset_id, **yaml.safe_load(text)["attributes"])
     with warnings.catch_warnings():
-        # dg prints them all; what Dagster marks as beta is pinned here.
-        warnings.filterwarnings("ignore", message=".*is currently in (beta|preview).*")
+        ignore_beta_warnings()
         build_dataset_defs(spec, folder=folder, n_raw=None if look is None else max(look.n_obs, 1))
     return ProposedDataset(text, spec, look)
 

@@ -60,3 +60,12 @@ def test_nothing_is_written_where_the_input_cannot_be_used(tmp_path, monkeypatch
         assert result.exit_code == 2
         assert words in result.stderr
     assert [folder.name for folder in project.yaml.parents[1].iterdir()] == ["cells"]
+
+
+def test_a_project_that_does_not_load_is_told_apart(tmp_path, monkeypatch):
+    project = project_of(tmp_path, monkeypatch)
+    project.yaml.write_text(project.yaml.read_text().replace("title:", "titel:"))
+    result = project.run("new", "mine", "--source", str(tmp_path / "raw.h5ad"))
+    assert result.exit_code == 2
+    assert "was written, but the project does not load" in result.stderr
+    assert "titel" in result.stderr

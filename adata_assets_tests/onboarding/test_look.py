@@ -11,6 +11,7 @@ import pytest
 import scipy.sparse as sp
 
 from adata_assets.errors import InputError
+from adata_assets.matrix.header import list_obsm
 from adata_assets.onboarding.columns import ColumnLook, describe_columns
 from adata_assets.onboarding.look import look_at_source, look_into
 from adata_assets.onboarding.proposal import propose
@@ -18,6 +19,7 @@ from adata_assets.onboarding.roles import find_roles
 from adata_assets.spec import DatasetSpec
 from adata_assets_tests.annotation.small_files import Column, SmallFile, write_small
 from adata_assets_tests.datasets import make_cells, write_cells
+from adata_assets_tests.matrix.files import write_zarr
 
 DEMO = "package://scanpy/datasets/10x_pbmc68k_reduced.h5ad"
 
@@ -155,6 +157,22 @@ def test_mouse_genes_are_recognised(tmp_path):
     file = write_small(SmallFile("raw", np.arange(24).reshape(4, 6), list("abcd"), names), tmp_path)
     look = look_at_source(file.path)
     assert (look.genes.species, look.genes.names) == ("mouse", "symbols")
+
+
+def test_a_zarr_folder_is_looked_into_like_a_file(tmp_path):
+    adata = make_cells()
+    adata.obsm["X_given"] = np.zeros((60, 3))
+    look = look_at_source(str(write_zarr(adata, tmp_path / "cells.zarr")))
+    assert (look.n_obs, look.n_vars, look.obsm) == (60, 80, {"X_given": (60, 3)})
+    assert look.counts.place.slot == "X"
+    assert look.n_bytes > 0
+
+
+def test_obsm_of_other_kinds_have_shapes_too(tmp_path):
+    adata = make_cells()
+    adata.obsm["frame"] = pd.DataFrame({"a": 1.0, "b": 2.0}, index=adata.obs_names)
+    adata.obsm["sparse"] = sp.csr_matrix((60, 7))
+    assert list_obsm(write_cells(tmp_path, adata)) == {"frame": (60, 2), "sparse": (60, 7)}
 
 
 def test_a_folder_of_another_kind_is_refused(tmp_path):

@@ -9,7 +9,7 @@ from adata_assets_tests.repository.source_code import Module, modules, names_of
 
 # Each line may import the lines above it, and within a package itself.
 LAYERS = (
-    ("errors",),
+    ("errors", "beta"),
     ("schemas",),
     ("spec",),
     ("commit", "expiry"),
