@@ -55,13 +55,12 @@ def materialize(dataset_id: str, jobs: int, forced: str | None, as_json: bool) -
 
     show_progress()
     say = say_aside if as_json else click.echo
-    with (
-        Progress(dataset_id, n_jobs=jobs, say=say) as progress,
-        Workplace.open(dataset_id, say=progress.say) as workplace,
-    ):
-        outcomes = workplace.materialize(
-            n_jobs=jobs, forced=forced, on_begin=progress.begin, on_end=progress.end
-        )
+    progress = Progress(dataset_id, n_jobs=jobs)
+    with Workplace.open(dataset_id, say=say) as workplace:
+        with progress:
+            outcomes = workplace.materialize(
+                n_jobs=jobs, forced=forced, on_begin=progress.begin, on_end=progress.end
+            )
         errors = [error for outcome in outcomes for error in outcome.errors]
         unfinished = [] if errors else workplace.find_unfinished()
         if as_json:
@@ -72,7 +71,7 @@ def materialize(dataset_id: str, jobs: int, forced: str | None, as_json: bool) -
         if errors or unfinished:
             sys.exit(EXIT_FAILED)
         if not outcomes:
-            progress.say(f"{dataset_id} is up to date: nothing to do.")
+            say(f"{dataset_id} is up to date: nothing to do.")
         tell_lines(() if as_json else workplace.describe_result())
 
 

@@ -1,17 +1,14 @@
 """The bar of ``materialize``: what is done, and about how long the rest takes.
 
-Belongs here: a terminal's stderr. Where there is no terminal lines are printed as they come, and
-nothing else.
+Belongs here: a terminal's stderr. Lines that are printed meanwhile appear above the bar; where there
+is no terminal there is no bar.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
-
-import click
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -80,8 +77,6 @@ class Progress:
         What the bar stands for.
     n_jobs
         Chunks that run at the same time.
-    say
-        Prints a line where there is no terminal.
     console
         Of the terminal; by default stderr, if it is one.
     """
@@ -91,10 +86,9 @@ class Progress:
         title: str,
         *,
         n_jobs: int,
-        say: Callable[[str], None] = click.echo,
         console: Console | None = None,
     ) -> None:
-        self._title, self._plain = title, say
+        self._title = title
         self._estimate = Estimate(n_jobs=n_jobs)
         self._bar: Any = None
         self._task: Any = None
@@ -129,10 +123,6 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
-
-    def say(self, line: str) -> None:
-        """Print a line, above the bar where there is one."""
-        self._plain(line)
 
     def begin(self, n_head: int, n_chunk: int) -> None:
         """Show the bar: so many assets without and with partitions will run."""

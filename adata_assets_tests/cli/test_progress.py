@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 
-import click
 from rich.console import Console
 
 from adata_assets.cli.progress import Estimate, Progress
@@ -18,7 +17,7 @@ def drawn(*outcomes, n_head=2, n_chunk=2):
     """Return what a terminal was sent."""
     written = io.StringIO()
     console = Console(file=written, force_terminal=True, width=100, color_system=None)
-    with Progress("cells", n_jobs=1, say=lambda line: None, console=console) as progress:
+    with Progress("cells", n_jobs=1, console=console) as progress:
         progress.begin(n_head, n_chunk)
         for outcome in outcomes:
             progress.end(outcome)
@@ -36,10 +35,10 @@ def test_nothing_to_do_shows_no_bar():
     assert drawn(n_head=0, n_chunk=0) == ""
 
 
-def test_without_a_terminal_lines_come_as_they_are(capsys):
-    with Progress("cells", n_jobs=1, say=click.echo) as progress:
+def test_without_a_terminal_there_is_no_bar(capsys):
+    with Progress("cells", n_jobs=1) as progress:
         progress.begin(2, 2)
-        progress.say("head: done")
+        print("head: done")
         progress.end(HEAD)
     printed = capsys.readouterr()
     assert (printed.out, printed.err) == ("head: done\n", "")
