@@ -93,8 +93,8 @@ def propose(look: FileLook, *, source: str) -> Proposal:
 def _group_column(look: FileLook) -> str | None:
     for role in ("donor", "sample"):
         column = look.column(role)
-        # As many values as cells are ids of cells.
-        if column and column.n_distinct * 2 <= look.n_obs:
+        # As many values as cells are ids of cells; cells without a group are left out.
+        if column and 2 * max(column.n_distinct, column.n_missing) <= look.n_obs:
             return column.name
     return None
 

@@ -77,6 +77,14 @@ def test_samples_stand_in_for_donors_and_that_is_said(tmp_path):
     assert "No column looks like a donor: sample_id is dealt whole" in text
 
 
+def test_a_column_that_most_cells_lack_is_no_group(tmp_path):
+    adata = make_cells()
+    adata.obs["donor_id"] = [f"d{i % 3}" if i < 20 else None for i in range(60)]
+    adata.obs["donor_id"] = adata.obs["donor_id"].astype("category")
+    _, spec = proposed(write_cells(tmp_path, adata))
+    assert (spec.keys.group, spec.splits.split_by) == (None, "cell")
+
+
 def test_identifiers_stay_on_the_machine(tmp_path):
     adata = make_cells()
     adata.obs["patient_name"] = "A. Person"
