@@ -99,8 +99,10 @@ def _is_at_work(home: UPath, dataset_id: str) -> bool:
         return True
 
 
-def load_defs(dataset_id: str) -> dg.Definitions:
+def load_defs(dataset_id: str | None) -> dg.Definitions:
     """Load the project's definitions; look at one dataset's source where its chunks depend on it.
+
+    None looks at those of all datasets.
 
     The project is the one that ``ADATA_ASSETS_PROJECT`` names, else the one that ships.
 

@@ -22,6 +22,7 @@ from dagster._utils.error import SerializableErrorInfo
 
 from adata_assets.assets.stage import PROGRESS_LOGGER
 from adata_assets.automation import COMMAND_TAG
+from adata_assets.beta import ignore_beta_warnings
 from adata_assets.freshness import DatasetGraph, Node, find_stale
 from adata_assets.storage import Storage
 
@@ -85,6 +86,22 @@ def next_runs(graph: DatasetGraph, stale: Collection[Node], done: Collection[Nod
     return [run for run in runs if run.partition_key is None] or runs
 
 
+def foresee(
+    graph: DatasetGraph, stale: Collection[Node], forced: Collection[str] = ()
+) -> tuple[int, int]:
+    """Return how many nodes without and with partitions may run.
+
+    At most: what is made again with an equal result leaves the nodes behind it fresh.
+    """
+    unsettled: set[Node] = set()
+    for node in graph.nodes():
+        is_asked = node in stale or node.stage in forced
+        if is_asked or any(given in unsettled for given in graph.inputs_of(node)):
+            unsettled.add(node)
+    n_chunk = sum(node.partition_key is not None for node in unsettled)
+    return len(unsettled) - n_chunk, n_chunk
+
+
 def materialize(
     graph: DatasetGraph,
     storage: Storage,
@@ -136,13 +153,13 @@ def execute(defs: dg.Definitions, instance: dg.DagsterInstance, run: Run) -> Out
     errors = tuple(
         f"{(event.step_key or '').replace('__', '/')}"
         + (f" {run.partition_key}" if run.partition_key else "")
-        + f": {_message_of(event.step_failure_data.error)}"
+        + f": {message_of(event.step_failure_data.error)}"
         for event in result.all_events
         if event.is_step_failure
     )
     if not result.success and not errors:
         errors = tuple(
-            f"{run.dataset_id} {run.partition_key or ''}: {_message_of(event.job_failure_data.error)}"
+            f"{run.dataset_id} {run.partition_key or ''}: {message_of(event.job_failure_data.error)}"
             for event in result.all_events
             if event.is_job_failure
         )
@@ -150,7 +167,8 @@ def execute(defs: dg.Definitions, instance: dg.DagsterInstance, run: Run) -> Out
     return Outcome(run, errors, time.monotonic() - started)
 
 
-def _message_of(error: SerializableErrorInfo | None) -> str:
+def message_of(error: SerializableErrorInfo | None) -> str:
+    """Return what an asset's error says, without what Dagster put around it."""
     # Dagster wraps the error of the asset; that one, not its own cause, is for the user.
     while error and error.cause and (error.cls_name or "").startswith("Dagster"):
         error = error.cause
@@ -201,6 +219,7 @@ def show_progress() -> None:
 
 
 def _execute_in_worker(run: Run) -> Outcome:
+    ignore_beta_warnings()
     show_progress()
     with dg.DagsterInstance.get() as instance:
         return execute(_worker_defs(), instance, run)

@@ -15,6 +15,7 @@ from dagster.components.utils.defs_state import DefsStateConfig, DefsStateConfig
 from pydantic import BaseModel, ValidationError, create_model
 
 from adata_assets.components.dataset_defs import build_dataset_defs
+from adata_assets.components.scaffolder import DatasetScaffolder
 from adata_assets.errors import InputError
 from adata_assets.sources.opening import open_sources
 from adata_assets.spec import DatasetSpec, Frozen
@@ -33,6 +34,7 @@ def _attributes_model() -> type[BaseModel]:
 ATTRIBUTES = _attributes_model()
 
 
+@dg.scaffold_with(DatasetScaffolder)
 class AdataDataset(dg.StateBackedComponent):
     """One dataset: raw h5ad in, published Hugging Face dataset out."""
 

@@ -76,7 +76,9 @@ def locate_source(uri: str, *, folder: Path | None = None) -> Path:
             f"in {ZARR_SUFFIX}"
         )
     if not path.exists():
-        raise InputError(f"source {uri!r}: no file at {path}; correct source in the YAML")
+        raise InputError(
+            f"source {uri!r}: no file at {path}; correct the path (source in the YAML)"
+        )
     return Path(os.path.abspath(path))
 
 

@@ -9,7 +9,7 @@ from adata_assets_tests.repository.source_code import Module, modules, names_of
 
 # Each line may import the lines above it, and within a package itself.
 LAYERS = (
-    ("errors",),
+    ("errors", "beta"),
     ("schemas",),
     ("spec",),
     ("commit", "expiry"),
@@ -19,7 +19,7 @@ LAYERS = (
     ("sources",),
     ("annotation",),
     ("embedders", "text", "chunk"),
-    ("scorecard",),
+    ("scorecard", "onboarding"),
     ("hub_access",),
     ("leakage",),
     ("share", "hub"),
@@ -37,8 +37,8 @@ LAYERS = (
     ("freshness",),
     ("forecast",),
     ("instance", "runs", "retention"),
-    ("workplace",),
-    ("release_cli",),
+    ("status",),
+    ("workplace", "new_dataset"),
     ("cli",),
 )
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}

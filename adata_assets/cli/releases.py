@@ -5,52 +5,46 @@ Exit status: 0 fine, 1 findings, 2 it cannot be read or the input cannot be used
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable, Iterable
 from dataclasses import asdict
-from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from adata_assets.cli.telling import EXIT_FAILED, json_option, tell_errors, tell_json, tell_lines
 from adata_assets.errors import InputError
 
 if TYPE_CHECKING:
     from adata_assets.hub.lint import Finding
 
-EXIT_FINDINGS, EXIT_UNREADABLE = 1, 2
 LEVELS = ("head", "sample", "full")
-
-
-def _tell_errors(command: Callable[..., None]) -> Callable[..., None]:
-    @wraps(command)
-    def told(*args: Any, **options: Any) -> None:
-        from adata_assets.hub.hub_repository import PublishError
-
-        try:
-            command(*args, **options)
-        except (InputError, PublishError) as error:
-            click.echo(f"error: {error}", err=True)
-            sys.exit(EXIT_UNREADABLE)
-
-    return told
 
 
 @click.command()
 @click.argument("place", required=False)
 @click.option("--revision", help="Tag, branch or commit of a repository.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
+@json_option
 @click.option("--rules", is_flag=True, help="List the rules; PLACE is not looked at.")
-@_tell_errors
+@tell_errors
 def lint(place: str | None, revision: str | None, as_json: bool, rules: bool) -> None:
-    """Hold a published folder, or owner/name on the Hub, against every rule."""
+    """Hold a published folder, or owner/name on the Hub, against every rule.
+
+    \b
+    Examples:
+      adata-assets lint .dagster/adata_assets/pbmc68k/hf_splits
+      adata-assets lint lab/pbmc68k --revision v-1 --json
+      adata-assets lint --rules
+    """
     from adata_assets.hub.lint import PublishedFolder, find_rules, lint_folder
     from adata_assets.hub.place import open_place
 
     known = find_rules()
     if rules:
-        _print_lines(f"{name}: {rule.sentence}" for name, rule in known.items())
+        sentences = {name: rule.sentence for name, rule in known.items()}
+        if as_json:
+            tell_json({"rules": sentences})
+        else:
+            tell_lines(f"{name}: {sentence}" for name, sentence in sentences.items())
         return
     if place is None:
         raise InputError("name a folder, or owner/name on the Hub")
@@ -65,8 +59,8 @@ def lint(place: str | None, revision: str | None, as_json: bool, rules: bool) ->
 @click.option("--level", type=click.Choice(LEVELS), default="head", show_default=True)
 @click.option("--sample", "n_sampled", type=click.IntRange(1), default=4, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the sample.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
-@_tell_errors
+@json_option
+@tell_errors
 def verify(
     place: str, revision: str | None, level: Any, n_sampled: int, seed: int, as_json: bool
 ) -> None:
@@ -76,6 +70,11 @@ def verify(
     head    every file is there, every link answers
     sample  some linked files are read whole, and their cells compared with the rows
     full    all of them, and every rule of lint
+
+    \b
+    Examples:
+      adata-assets verify lab/pbmc68k
+      adata-assets verify lab/pbmc68k --level full --json
     """
     from adata_assets.hub.place import open_place
     from adata_assets.hub.verify import verify_folder
@@ -88,12 +87,21 @@ def verify(
 @click.command()
 @click.argument("repo_id")
 @click.option("--reason", required=True, help="Why; readers see it.")
-@_tell_errors
-def retract(repo_id: str, reason: str) -> None:
-    """Replace a release on the Hub by a notice with the reason; tags stay."""
+@json_option
+@tell_errors
+def retract(repo_id: str, reason: str, as_json: bool) -> None:
+    """Replace a release on the Hub by a notice with the reason; tags stay.
+
+    \b
+    Example:
+      adata-assets retract lab/pbmc68k --reason "labels of donor 3 were wrong"
+    """
     from adata_assets.hub.retract import retract_release
 
     commit = retract_release(repo_id, reason)
+    if as_json:
+        tell_json({"repo_id": repo_id, "commit": commit})
+        return
     click.echo(f"{repo_id} is retracted at {commit}; its tags stay")
 
 
@@ -102,15 +110,10 @@ def _report(
 ) -> None:
     if as_json:
         told = {"place": place, **looked_at, "findings": [asdict(found) for found in findings]}
-        click.echo(json.dumps(told, indent=1))
+        tell_json(told)
     else:
-        _print_lines(f"{found.rule_id}: {found.text}" for found in findings)
+        tell_lines(f"{found.rule_id}: {found.text}" for found in findings)
         words = ", ".join(f"{name} {value}" for name, value in looked_at.items())
         click.echo(f"{place}: {len(findings)} findings ({words})")
     if findings:
-        sys.exit(EXIT_FINDINGS)
-
-
-def _print_lines(lines: Iterable[str]) -> None:
-    for line in lines:
-        click.echo(line)
+        sys.exit(EXIT_FAILED)
