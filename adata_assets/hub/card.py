@@ -52,6 +52,8 @@ def render_card(
     _require_same_names(placeholders(text), values)
     _require_fitting(values)
     filled = {name: _fit(name, value) for name, value in values.items()}
+    if not values.get("description", "").strip():
+        text = text.replace("$description\n\n", "")
     return f"---\n{front_matter.strip()}\n---\n\n{Template(text).substitute(filled)}"
 
 

@@ -5,11 +5,13 @@ Belongs here: the lines under the title, and words for the rules of the ledger.
 
 from __future__ import annotations
 
+import json
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from adata_assets.hub.card_captions import CaptionCounts
-from adata_assets.hub.markdown import code_span
+from adata_assets.hub.markdown import code_span, escape_markdown
 from adata_assets.hub.open_links import is_open_link
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ _RULES = {
     "split_conflict": "it would join groups that are locked to different splits",
     "no_valid_negative": "no other cell of its split contradicts its text",
 }
+_N_VALUES = 5
 _QUARANTINED = (
     "Quarantined cells lack something that can be supplied; removed ones do not come back."
 )
@@ -70,6 +73,40 @@ def describe_overview(
         f"{told}\n\nThe links lead to the machine that made the dataset: `adata-assets serve` serves "
         "them there. Nobody else can open them."
     )
+
+
+def describe_known(known_facts: pd.Series) -> str:
+    """Return what is known of the published cells, the most frequent values of each field.
+
+    Parameters
+    ----------
+    known_facts
+        JSON objects, field to value, one per published cell.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> print(describe_known(pd.Series(['{"tissue": "lung"}', '{"tissue": "lung"}', "{}"])))
+    **Known of the cells**:
+    <BLANKLINE>
+    - tissue: lung (2)
+    """
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for facts, n in known_facts.value_counts().items():
+        for field, value in json.loads(str(facts)).items():
+            counts[field][str(value)] += n
+    if not counts:
+        return "Nothing is known of the cells but their counts."
+    lines = [f"- {field.replace('_', ' ')}: {_most(counts[field])}" for field in sorted(counts)]
+    return "\n".join(["**Known of the cells**:", "", *lines])
+
+
+def _most(counts: Counter[str]) -> str:
+    # Sorted by name where they are as frequent: the order of the rows decides nothing.
+    values = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    shown = ", ".join(f"{escape_markdown(value)} ({n:,})" for value, n in values[:_N_VALUES])
+    more = len(values) - _N_VALUES
+    return f"{shown} and {more:,} more" if more > 0 else shown
 
 
 def explain_rules(ledger: pd.DataFrame) -> str:

@@ -19,7 +19,7 @@ from adata_assets.hub.card_facts import (
 )
 from adata_assets.hub.card_front_matter import front_matter, size_category
 from adata_assets.hub.card_limits import describe_limits, list_limits
-from adata_assets.hub.card_overview import describe_overview, explain_rules
+from adata_assets.hub.card_overview import describe_known, describe_overview, explain_rules
 from adata_assets.hub.card_rows import (
     describe_columns,
     describe_labels,
@@ -41,6 +41,7 @@ __all__ = [
     "describe_citation",
     "describe_columns",
     "describe_embeddings",
+    "describe_known",
     "describe_labels",
     "describe_ledger",
     "describe_licences",

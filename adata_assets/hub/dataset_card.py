@@ -26,6 +26,7 @@ def build_card(
     annotated: Mapping[str, Any],
     ledger: pd.DataFrame,
     captions: Mapping[str, CaptionCounts],
+    known: str,
     leakage: str,
     negatives: str = "",
     links_end: str | None = None,
@@ -51,6 +52,8 @@ def build_card(
         ``LedgerSchema``.
     links_end
         When the first link ends, ISO time with zone; None: never.
+    known
+        What is known of the cells, as Markdown.
     leakage
         What the splits share, as Markdown.
     negatives
@@ -81,9 +84,7 @@ def build_card(
     )
     values = {
         "title": spec.title,
-        "overview_section": parts.describe_overview(
-            annotated["split_sizes"], captions, example["share_link"], n_files=len(about)
-        ),
+        "overview_section": _tell_first(annotated, captions, example, len(about), known),
         "description": spec.description,
         "dataset_type_explanation": _explain_rows(
             spec, list(example), n_genes, annotated, negatives
@@ -111,6 +112,18 @@ def build_card(
         "first_split": next(iter(shards)),
     }
     return parts.render_card(front_matter=matter, values=values)
+
+
+def _tell_first(
+    annotated: Mapping[str, Any],
+    captions: Mapping[str, CaptionCounts],
+    example: Mapping[str, Any],
+    n_files: int,
+    known: str,
+) -> str:
+    link = example["share_link"]
+    overview = parts.describe_overview(annotated["split_sizes"], captions, link, n_files=n_files)
+    return f"{overview}\n\n{known}"
 
 
 def _describe_use(

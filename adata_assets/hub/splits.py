@@ -23,6 +23,7 @@ from adata_assets.expiry import earliest_end
 from adata_assets.hub.card_captions import count_captions
 from adata_assets.hub.card_leakage import describe_leakage
 from adata_assets.hub.card_negatives import describe_negatives
+from adata_assets.hub.card_overview import describe_known
 from adata_assets.hub.configs import write_configs
 from adata_assets.hub.dataset_card import build_card, count_labelled
 from adata_assets.hub.descriptions import write_descriptions
@@ -111,9 +112,9 @@ def write_hf_splits(
     first = next(iter(shards.values()))[0]
     example = pq.ParquetFile(folder / first.file_name).read_row_group(0).slice(0, 1).to_pylist()[0]
     ledger = read_table(inputs.ledger.local(LEDGER))
-    captions = count_captions(
-        read_table(inputs.annotated.local(OBS), ["split", "caption", "caption_id"])
-    )
+    columns = ["split", "caption", "caption_id", "known_facts"]
+    obs = read_table(inputs.annotated.local(OBS), columns)
+    captions = count_captions(obs)
     hard_by = state_space(spec, inputs.embedding)
     of_texts = [inputs.cell_texts[chunk.partition_key].metadata for chunk in chunks]
     card = build_card(
@@ -128,6 +129,7 @@ def write_hf_splits(
         negatives=describe_negatives(spec, n_negatives, hard_by),
         ledger=ledger,
         captions=captions,
+        known=describe_known(obs["known_facts"][obs["split"].notna()]),
         leakage=describe_leakage(*read_leakage(inputs.leakage)),
         scorecard=_copy_scorecard(inputs.scorecard, folder) if inputs.scorecard else None,
     )

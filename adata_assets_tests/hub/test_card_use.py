@@ -13,6 +13,7 @@ from adata_assets.hub.card_captions import CaptionCounts
 from adata_assets.hub.card_parts import (
     describe_checksums,
     describe_citation,
+    describe_known,
     describe_licences,
     describe_overview,
     explain_rules,
@@ -47,6 +48,15 @@ def test_the_overview_counts() -> None:
         "**At a glance**: 1,210 cells (1,200 train, 10 test), texts with up to 3 different "
         "statements; 2 files of counts and embeddings behind the links."
     )
+
+
+def test_what_is_known_of_the_cells_is_told() -> None:
+    facts = ['{"tissue": "a*b", "sex": "male"}'] * 3 + [f'{{"tissue": "t{i}"}}' for i in range(7)]
+    assert describe_known(pd.Series(facts)).splitlines()[2:] == [
+        "- sex: male (3)",
+        r"- tissue: a\*b (3), t0 (1), t1 (1), t2 (1), t3 (1) and 3 more",
+    ]
+    assert "Nothing is known" in describe_known(pd.Series(["{}"]))
 
 
 def test_links_of_one_machine_are_told() -> None:

@@ -175,6 +175,7 @@ class TinyRelease:
             annotated=ANNOTATED,
             ledger=LEDGER,
             captions=captions,
+            known="Nothing is known of the cells but their counts.",
             leakage="Nothing is in two splits.",
         )
         (self.path / "README.md").write_text(card)
