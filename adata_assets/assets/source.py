@@ -47,9 +47,6 @@ def build_source(spec: DatasetSpec, folder: Path | None) -> Any:
             SPEC: dg.MetadataValue.json(spec.model_dump(mode="json")),
             FOLDER: str(folder or Path().absolute()),
         },
-        automation_condition=dg.AutomationCondition.on_cron(spec.schedule)
-        if spec.schedule and spec.automate
-        else None,
     )
     def source(storage: StorageResource) -> dg.DataVersion:
         raw = storage.open().find(spec.dataset_id, "raw_h5ad")

@@ -12,6 +12,7 @@ import dagster as dg
 from adata_assets.assets.share_links import STAGE
 from adata_assets.assets.stage import key_of
 from adata_assets.checks import ANSWERS
+from adata_assets.components.schedules import LOOK_TAGS, default_status
 from adata_assets.expiry import ends_within
 from adata_assets.resources import StorageResource
 from adata_assets.spec import DatasetSpec
@@ -22,11 +23,6 @@ def build_link_schedules(
 ) -> list[dg.ScheduleDefinition]:
     """Build the schedules of one dataset; they run by themselves unless it says ``automate: false``."""
     return [_build_refresh(spec, chunks), _build_probe(spec)]
-
-
-def _status(spec: DatasetSpec) -> dg.DefaultScheduleStatus:
-    status = dg.DefaultScheduleStatus
-    return status.RUNNING if spec.automate else status.STOPPED
 
 
 def _build_refresh(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.ScheduleDefinition:
@@ -40,7 +36,7 @@ def _build_refresh(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.Sch
         name=f"refresh_links_{spec.dataset_id}",
         job=job,
         cron_schedule=spec.share.refresh_schedule,
-        default_status=_status(spec),
+        default_status=default_status(spec),
         description="Makes links anew before they end, of those chunks alone; the splits follow.",
     )
     def refresh_links(
@@ -66,11 +62,12 @@ def _build_probe(spec: DatasetSpec) -> dg.ScheduleDefinition:
         f"probe_links_{spec.dataset_id}",
         selection=dg.AssetSelection.checks(check),
         description="Look whether a sample of the published links still answers.",
+        tags=LOOK_TAGS,
     )
     return dg.ScheduleDefinition(
         name=f"probe_links_{spec.dataset_id}",
         job=job,
         cron_schedule=spec.share.probe_schedule,
-        default_status=_status(spec),
+        default_status=default_status(spec),
         description="Looks at a sample of the published links and reports dead ones.",
     )
