@@ -16,6 +16,7 @@ import dagster as dg
 from upath import UPath
 
 from adata_assets.commit import locked
+from adata_assets.dead_runs import end_dead_runs
 from adata_assets.errors import InputError
 from adata_assets.forecast import forecast, require_space
 from adata_assets.freshness import DatasetGraph, Node, find_stale
@@ -81,6 +82,7 @@ class Workplace:
         chosen = self._select(forced)
         home, name = UPath(os.environ["DAGSTER_HOME"]), lock_name(self.graph.dataset_id)
         with locked(home, name=name, on_wait=self._say_waiting):
+            end_dead_runs(self.instance)
             free_dead_slots(self.instance, locked_id=self.graph.dataset_id)
             if chosen or find_stale(self.graph, self.storage, self.instance):
                 require_space(forecast(self.graph, self.storage), self.storage)
@@ -105,6 +107,7 @@ class Workplace:
             return
         home, name = UPath(os.environ["DAGSTER_HOME"]), lock_name(self.graph.dataset_id)
         with locked(home, name=name, on_wait=self._say_waiting):
+            end_dead_runs(self.instance)
             yield from remove_leftovers(self.graph, self.storage, self.instance).lines()
 
     def describe_plan(self) -> Iterator[str]:

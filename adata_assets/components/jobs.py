@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import dagster as dg
 
 from adata_assets.assets.stage import key_of
+from adata_assets.run_errors import DATASET_TAG
 from adata_assets.spec import DatasetSpec
 
 if TYPE_CHECKING:
@@ -80,4 +81,5 @@ def _build_job(spec: DatasetSpec, verb: str, stages: Iterable[str], description:
         f"{verb}_{spec.dataset_id}",
         selection=dg.AssetSelection.assets(*keys),
         description=description,
+        tags={DATASET_TAG: spec.dataset_id},
     )

@@ -12,9 +12,10 @@ import dagster as dg
 from adata_assets.assets.share_links import STAGE
 from adata_assets.assets.stage import key_of
 from adata_assets.checks import ANSWERS
-from adata_assets.components.schedules import LOOK_TAGS, default_status
+from adata_assets.components.schedules import default_status, look_tags
 from adata_assets.expiry import ends_within
 from adata_assets.resources import StorageResource
+from adata_assets.run_errors import DATASET_TAG
 from adata_assets.spec import DatasetSpec
 
 
@@ -30,6 +31,7 @@ def _build_refresh(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.Sch
         f"refresh_links_{spec.dataset_id}",
         selection=dg.AssetSelection.assets(key_of(spec, STAGE)),
         description="Make the links of chunks anew; nothing is uploaded that is there.",
+        tags={DATASET_TAG: spec.dataset_id},
     )
 
     @dg.schedule(
@@ -62,7 +64,7 @@ def _build_probe(spec: DatasetSpec) -> dg.ScheduleDefinition:
         f"probe_links_{spec.dataset_id}",
         selection=dg.AssetSelection.checks(check),
         description="Look whether a sample of the published links still answers.",
-        tags=LOOK_TAGS,
+        tags=look_tags(spec),
     )
     return dg.ScheduleDefinition(
         name=f"probe_links_{spec.dataset_id}",

@@ -9,21 +9,28 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from adata_assets.assets.hf_release import STAGE as RELEASE
+from adata_assets.assets.retries import tried_again
 from adata_assets.assets.source import STAGE as SOURCE
 from adata_assets.assets.stage import key_of
 from adata_assets.resources import StorageResource
+from adata_assets.run_errors import DATASET_TAG
 from adata_assets.spec import DatasetSpec, Publish
 
 # So many findings are told in full.
 _N_TOLD = 5
 # No look lasts longer, whatever hangs.
-LOOK_TAGS = {"dagster/max_runtime": "7200"}
+_LONGEST_LOOK_S = 7200
 
 
 def default_status(spec: DatasetSpec) -> dg.DefaultScheduleStatus:
     """Return whether a dataset's schedules run by themselves; ``automate: false`` stops them."""
     status = dg.DefaultScheduleStatus
     return status.RUNNING if spec.automate else status.STOPPED
+
+
+def look_tags(spec: DatasetSpec) -> dict[str, str]:
+    """Return the tags of a run that looks at a dataset: whose it is, and when it is ended."""
+    return {DATASET_TAG: spec.dataset_id, "dagster/max_runtime": str(_LONGEST_LOOK_S)}
 
 
 def build_look_schedules(spec: DatasetSpec) -> dg.Definitions:
@@ -33,7 +40,7 @@ def build_look_schedules(spec: DatasetSpec) -> dg.Definitions:
         selection=dg.AssetSelection.assets(key_of(spec, SOURCE)),
         description="Looks whether the source has new content; if it has, the automation makes "
         "anew what depends on it, else nothing runs.",
-        tags=LOOK_TAGS,
+        tags=look_tags(spec),
     )
     schedules: list[dg.ScheduleDefinition] = []
     if spec.schedule:
@@ -63,7 +70,7 @@ def _build_verification(spec: DatasetSpec, publish: Publish) -> dg.JobDefinition
         from adata_assets.hub.place import open_place
         from adata_assets.hub.verify import verify_folder
 
-        with open_place(publish.repo_id) as folder:
+        with tried_again(context), open_place(publish.repo_id) as folder:
             findings, n_links = verify_folder(folder, level="sample", seed=_week())
         told = [f"{found.rule_id}: {found.text}" for found in findings]
         context.log_event(
@@ -82,7 +89,7 @@ def _build_verification(spec: DatasetSpec, publish: Publish) -> dg.JobDefinition
         name=f"verify_release_{spec.dataset_id}",
         description=f"Looks whether {publish.repo_id} and the files that it links are still as "
         "they were published; fails if not.",
-        tags=LOOK_TAGS,
+        tags=look_tags(spec),
     )
     def verify_release() -> None:
         verify()
