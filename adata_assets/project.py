@@ -11,8 +11,10 @@ from pathlib import Path
 import dagster as dg
 from dagster_shared.check import CheckError
 
+from adata_assets.alerts import build_alert_sensor
 from adata_assets.assets.stage import IO_MANAGER_KEY
 from adata_assets.automation import build_sensor
+from adata_assets.dead_runs import build_dead_runs_sensor
 from adata_assets.errors import InputError
 from adata_assets.io_managers import ArtefactIOManager
 from adata_assets.resources import StorageResource
@@ -102,7 +104,7 @@ def refresh_state(path: Path, dataset_id: str | None) -> None:
 def with_resources(
     datasets: dg.Definitions, storage: StorageResource | None = None
 ) -> dg.Definitions:
-    """Add storage, IO manager, executor and sensor to the definitions of datasets.
+    """Add storage, IO manager, executor and sensors to the definitions of datasets.
 
     Parameters
     ----------
@@ -113,7 +115,7 @@ def with_resources(
     shared = dg.Definitions(
         resources={"storage": storage, IO_MANAGER_KEY: ArtefactIOManager(storage=storage)},
         executor=dg.in_process_executor,
-        sensors=[build_sensor()],
+        sensors=[build_sensor(), build_dead_runs_sensor(), build_alert_sensor()],
     )
     return dg.Definitions.merge(datasets, shared)
 

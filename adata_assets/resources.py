@@ -1,10 +1,14 @@
-"""What a run is given from outside: where artefacts live. Nothing about datasets belongs here."""
+"""What a run is given from outside: where artefacts live. Nothing about datasets belongs here.
+
+Every run of a dataset opens the storage first, so this is also where it says which process it is.
+"""
 
 from pathlib import Path
 
 import dagster as dg
 from upath import UPath
 
+from adata_assets.processes import describe_process
 from adata_assets.storage import Storage
 
 
@@ -17,6 +21,11 @@ class StorageResource(dg.ConfigurableResource):
 
     root: str = ""
     scratch: str = ""
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Write into the run's tags which process executes it, for ``dead_runs``."""
+        if context.run is not None and context.instance is not None:
+            context.instance.add_run_tags(context.run.run_id, describe_process(context.run.run_id))
 
     def open(self) -> Storage:
         """Return the storage that the fields and the environment name."""

@@ -17,6 +17,7 @@ from adata_assets.artefact import Artefact
 from adata_assets.commit import is_folder
 from adata_assets.errors import InputError
 from adata_assets.freshness import DatasetGraph, Node
+from adata_assets.run_errors import datasets_of
 from adata_assets.share import open_dataset_store
 from adata_assets.share.contract import ShareStore
 from adata_assets.storage import MANIFEST, PUBLISHED_STAGE, Storage
@@ -134,7 +135,7 @@ def _old_folders(graph: DatasetGraph, storage: Storage) -> Iterator[Path]:
 
 def _require_quiet(dataset_id: str, instance: dg.DagsterInstance) -> None:
     for run in instance.get_runs(dg.RunsFilter(statuses=_AT_WORK)):
-        if any(key.path[0] == dataset_id for key in run.asset_selection or ()):
+        if dataset_id in datasets_of(run):
             raise InputError(
                 f"{dataset_id}: run {run.run_id} is at work ({run.status.value}): wait for its end, or "
                 "terminate it in the UI, then call gc again"

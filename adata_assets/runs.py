@@ -10,7 +10,6 @@ import ctypes
 import functools
 import logging
 import multiprocessing
-import re
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -18,12 +17,12 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 
 import dagster as dg
-from dagster._utils.error import SerializableErrorInfo
 
 from adata_assets.assets.stage import PROGRESS_LOGGER
 from adata_assets.automation import COMMAND_TAG
 from adata_assets.beta import ignore_beta_warnings
 from adata_assets.freshness import DatasetGraph, Node, find_stale
+from adata_assets.run_errors import asset_of, message_of
 from adata_assets.storage import Storage
 
 # Dagster's own log lines would bury the progress; errors are told at the end.
@@ -147,11 +146,12 @@ def execute(defs: dg.Definitions, instance: dg.DagsterInstance, run: Run) -> Out
         partition_key=run.partition_key,
         instance=instance,
         run_config=_QUIET,
-        tags={COMMAND_TAG: "true"},
+        # The next command goes on with what a killed one left, not the daemon.
+        tags={COMMAND_TAG: "true", "dagster/max_retries": "0"},
         raise_on_error=False,
     )
     errors = tuple(
-        f"{(event.step_key or '').replace('__', '/')}"
+        asset_of(event.step_key)
         + (f" {run.partition_key}" if run.partition_key else "")
         + f": {message_of(event.step_failure_data.error)}"
         for event in result.all_events
@@ -165,15 +165,6 @@ def execute(defs: dg.Definitions, instance: dg.DagsterInstance, run: Run) -> Out
         )
     _release_memory()
     return Outcome(run, errors, time.monotonic() - started)
-
-
-def message_of(error: SerializableErrorInfo | None) -> str:
-    """Return what an asset's error says, without what Dagster put around it."""
-    # Dagster wraps the error of the asset; that one, not its own cause, is for the user.
-    while error and error.cause and (error.cls_name or "").startswith("Dagster"):
-        error = error.cause
-    message = error.message.strip() if error else "failed; see the Dagster UI"
-    return re.sub(r"^adata_assets\.[\w.]+: ", "", message)
 
 
 def _release_memory() -> None:

@@ -13,7 +13,7 @@ import dagster as dg
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from adata_assets.freshness import DatasetGraph, Node, find_stale
-from adata_assets.runs import message_of
+from adata_assets.run_errors import message_of
 from adata_assets.storage import Storage
 
 State = Literal["fresh", "stale", "failed", "missing"]

@@ -17,6 +17,7 @@ import dagster as dg
 from upath import UPath
 
 from adata_assets.commit import locked
+from adata_assets.dead_runs import end_dead_runs
 from adata_assets.errors import InputError
 from adata_assets.forecast import Forecast, forecast, require_space
 from adata_assets.freshness import DatasetGraph, Node, find_stale
@@ -148,6 +149,7 @@ class Workplace:
         chosen = self._select(forced)
         home, name = UPath(os.environ["DAGSTER_HOME"]), lock_name(self.graph.dataset_id)
         with locked(home, name=name, on_wait=self._say_waiting):
+            end_dead_runs(self.instance)
             free_dead_slots(self.instance, locked_id=self.graph.dataset_id)
             stale = find_stale(self.graph, self.storage, self.instance)
             if chosen or stale:
@@ -182,6 +184,7 @@ class Workplace:
             return find_leftovers(self.graph, self.storage)
         home, name = UPath(os.environ["DAGSTER_HOME"]), lock_name(self.graph.dataset_id)
         with locked(home, name=name, on_wait=self._say_waiting):
+            end_dead_runs(self.instance)
             return remove_leftovers(self.graph, self.storage, self.instance)
 
     def plan(self) -> Plan:

@@ -6,6 +6,7 @@ import dagster as dg
 
 from adata_assets.artefact import Artefact
 from adata_assets.assets.stage import (
+    MEMORY_POOL,
     asset_options,
     code_version,
     read_fields,
@@ -58,6 +59,7 @@ def build_annotated_obs(spec: DatasetSpec, folder: Path | None) -> dg.AssetsDefi
             columns=column_schema(ObsSchema),
             dagster_type=artefact_type("obs.parquet", ObsSchema),
         ),
+        pool=MEMORY_POOL,
         ins={"raw_h5ad": upstream(spec, "raw_h5ad")},
     )
     def annotated_obs(

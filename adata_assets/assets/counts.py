@@ -3,7 +3,7 @@
 import dagster as dg
 
 from adata_assets.artefact import Artefact
-from adata_assets.assets.stage import asset_options, code_version, to_output, upstream
+from adata_assets.assets.stage import MEMORY_POOL, asset_options, code_version, to_output, upstream
 from adata_assets.resources import StorageResource
 from adata_assets.spec import DatasetSpec
 
@@ -23,6 +23,7 @@ def build_counts(spec: DatasetSpec) -> dg.AssetsDefinition:
             description="Raw counts of the published cells over all genes, in dataset order: split, "
             "group, source order. Counts of features that share a gene id are summed.",
         ),
+        pool=MEMORY_POOL,
         ins={
             "raw_h5ad": upstream(spec, "raw_h5ad"),
             "annotated_obs": upstream(spec, "annotated_obs"),

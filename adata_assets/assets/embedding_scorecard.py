@@ -7,6 +7,7 @@ import dagster as dg
 
 from adata_assets.artefact import Artefact
 from adata_assets.assets.stage import (
+    MEMORY_POOL,
     asset_options,
     code_version,
     read_fields,
@@ -43,6 +44,7 @@ def build_embedding_scorecard(spec: DatasetSpec) -> dg.AssetsDefinition:
             columns=column_schema(ScorecardSchema),
             dagster_type=artefact_type(TABLE, ScorecardSchema),
         ),
+        pool=MEMORY_POOL,
         ins={
             "annotated_obs": upstream(spec, "annotated_obs"),
             **{

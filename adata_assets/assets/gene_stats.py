@@ -4,6 +4,7 @@ import dagster as dg
 
 from adata_assets.artefact import Artefact
 from adata_assets.assets.stage import (
+    MEMORY_POOL,
     asset_options,
     code_version,
     read_fields,
@@ -36,6 +37,7 @@ def build_gene_stats(spec: DatasetSpec) -> dg.AssetsDefinition:
             columns=column_schema(GeneStatsSchema),
             dagster_type=artefact_type("gene_stats.parquet", GeneStatsSchema),
         ),
+        pool=MEMORY_POOL,
         ins={
             "annotated_obs": upstream(spec, "annotated_obs"),
             "counts": upstream(spec, "counts"),

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import dagster as dg
 
 from adata_assets.artefact import Artefact
+from adata_assets.assets.retries import tried_again
 from adata_assets.assets.stage import (
     asset_options,
     code_version,
     key_of,
-    read_fields,
     to_output,
     upstream,
 )
@@ -32,7 +32,9 @@ def build_hf_release(
     """
     own = key_of(spec, STAGE)
     blocking = [key for key in blocked_by if key.asset_key != own]
-    version = code_version("2", read_fields(spec, "publish"))
+    # When it is looked at changes nothing of the release.
+    reads = publish.model_dump(mode="json", exclude={"verify_schedule"})
+    version = code_version("2", {"publish": reads})
 
     @dg.asset(
         **asset_options(
@@ -59,7 +61,10 @@ def build_hf_release(
         before = store.find(spec.dataset_id, STAGE)
         earlier = before.metadata["shared"] if before else []
         tag = f"v-{hf_splits.data_version[:16]}"
-        with store.draft(spec.dataset_id, STAGE, code_version=version, inputs=[hf_splits]) as draft:
+        with (
+            tried_again(context),
+            store.draft(spec.dataset_id, STAGE, code_version=version, inputs=[hf_splits]) as draft,
+        ):
             release = publish_folder(
                 hf_splits.local_folder,
                 {name: entry["sha256"] for name, entry in hf_splits.files.items()},

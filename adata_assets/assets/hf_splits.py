@@ -8,6 +8,7 @@ import dagster as dg
 from adata_assets.artefact import Artefact
 from adata_assets.assets.embedding_scorecard import STAGE as SCORECARD
 from adata_assets.assets.stage import (
+    MEMORY_POOL,
     asset_options,
     code_version,
     read_fields,
@@ -53,6 +54,7 @@ def build_hf_splits(spec: DatasetSpec) -> dg.AssetsDefinition:
             description="The rows of every split with texts, negatives and links, the dataset card, "
             "croissant.json and manifest.json: a folder that load_dataset opens. Refuses inputs of different generations.",
         ),
+        pool=MEMORY_POOL,
         ins=_inputs(spec),
     )
     def hf_splits(

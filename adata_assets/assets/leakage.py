@@ -4,6 +4,7 @@ import dagster as dg
 
 from adata_assets.artefact import Artefact
 from adata_assets.assets.stage import (
+    MEMORY_POOL,
     asset_options,
     code_version,
     read_fields,
@@ -33,6 +34,7 @@ def build_leakage(spec: DatasetSpec) -> dg.AssetsDefinition:
             columns=column_schema(SharedKeySchema),
             dagster_type=artefact_type("shared_keys.parquet", SharedKeySchema),
         ),
+        pool=MEMORY_POOL,
         ins={
             "annotated_obs": upstream(spec, "annotated_obs"),
             "counts": upstream(spec, "counts"),

@@ -8,6 +8,7 @@ import dagster as dg
 from adata_assets.artefact import Artefact
 from adata_assets.assets.stage import (
     IO_MANAGER_KEY,
+    MEMORY_POOL,
     asset_options,
     code_version,
     to_output,
@@ -48,8 +49,7 @@ def build_model(
             description=_describe(embedder_spec, embedder),
         ),
         ins=_inputs(spec, embedder_spec, embedder),
-        # Taking a frozen model is no heavy step.
-        pool=None if embedder_spec.artefact else embedder.pool,
+        pool=_pool_of(embedder_spec, embedder),
     )
     def model(storage: StorageResource, **inputs: Artefact) -> dg.Output[Artefact]:
         from adata_assets.embedders.base.apply import describe_model, freeze_model
@@ -71,6 +71,13 @@ def build_model(
         return to_output(draft.committed, model_hash=draft.data_version, **draft.metadata)
 
     return model
+
+
+def _pool_of(embedder_spec: EmbedderSpec, embedder: Embedder) -> str | None:
+    # Taking a frozen model is no heavy step.
+    if embedder_spec.artefact:
+        return None
+    return embedder.pool or (MEMORY_POOL if embedder.learns else None)
 
 
 def _require_possible(spec: DatasetSpec, embedder_spec: EmbedderSpec, embedder: Embedder) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import dagster as dg
 
 from adata_assets.artefact import Artefact
+from adata_assets.assets.retries import tried_again
 from adata_assets.assets.source import seen_source
 from adata_assets.assets.stage import asset_options, code_version, key_of, to_output
 from adata_assets.resources import StorageResource
@@ -47,8 +48,11 @@ def build_raw_h5ad(spec: DatasetSpec, folder: Path | None) -> dg.AssetsDefinitio
         # A store that cannot work with this root is told now, not after hours of work.
         require_share_store(spec, store)
         earlier = store.find(spec.dataset_id, STAGE)
-        sightings = look_at_sources(sources, earlier)
-        with store.draft(spec.dataset_id, STAGE, code_version=version) as draft:
+        with (
+            tried_again(context),
+            store.draft(spec.dataset_id, STAGE, code_version=version) as draft,
+        ):
+            sightings = look_at_sources(sources, earlier)
             files = pin_sources(
                 sources, sightings, earlier=earlier, folder=draft.folder, scratch=store.scratch
             )

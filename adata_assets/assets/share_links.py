@@ -5,6 +5,7 @@ from datetime import timedelta
 import dagster as dg
 
 from adata_assets.artefact import Artefact
+from adata_assets.assets.retries import tried_again
 from adata_assets.assets.stage import (
     asset_options,
     code_version,
@@ -58,13 +59,16 @@ def build_share_links(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.
         from adata_assets.tables import write_table
 
         store = storage.open()
-        with store.draft(
-            spec.dataset_id,
-            STAGE,
-            context.partition_key,
-            code_version=version,
-            inputs=[chunk_files],
-        ) as draft:
+        with (
+            tried_again(context),
+            store.draft(
+                spec.dataset_id,
+                STAGE,
+                context.partition_key,
+                code_version=version,
+                inputs=[chunk_files],
+            ) as draft,
+        ):
             links = share_chunk(spec, chunk_files, root=store.root, say=tell(context))
             write_table(links, draft.folder / TABLE)
             draft.metadata |= {

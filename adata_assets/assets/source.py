@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from adata_assets.assets.retries import tried_again
 from adata_assets.assets.stage import key_of
 from adata_assets.resources import StorageResource
 from adata_assets.sources.opening import open_sources
@@ -47,12 +48,10 @@ def build_source(spec: DatasetSpec, folder: Path | None) -> Any:
             SPEC: dg.MetadataValue.json(spec.model_dump(mode="json")),
             FOLDER: str(folder or Path().absolute()),
         },
-        automation_condition=dg.AutomationCondition.on_cron(spec.schedule)
-        if spec.schedule and spec.automate
-        else None,
     )
-    def source(storage: StorageResource) -> dg.DataVersion:
+    def source(context: dg.AssetExecutionContext, storage: StorageResource) -> dg.DataVersion:
         raw = storage.open().find(spec.dataset_id, "raw_h5ad")
-        return dg.DataVersion(seen_version(look_at_sources(sources, raw)))
+        with tried_again(context):
+            return dg.DataVersion(seen_version(look_at_sources(sources, raw)))
 
     return source

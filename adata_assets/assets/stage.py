@@ -15,6 +15,8 @@ from adata_assets.spec import DatasetSpec
 
 IO_MANAGER_KEY = "artefacts"
 COLLECT = {"collect": True}
+# Steps over a whole dataset: two at once, of two datasets, would need the memory of both.
+MEMORY_POOL = "memory_heavy"
 # The command listens to it; in the UI the lines are in the run's log.
 PROGRESS_LOGGER = "adata_assets.progress"
 
@@ -73,7 +75,7 @@ def asset_options(
     }
 
 
-def tell(context: dg.AssetExecutionContext) -> Callable[[str], None]:
+def tell(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> Callable[[str], None]:
     """Return what says a line in the run's log, and to whoever waits at the command."""
 
     def say(line: str) -> None:

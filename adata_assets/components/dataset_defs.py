@@ -26,7 +26,9 @@ from adata_assets.assets.raw_h5ad import build_raw_h5ad
 from adata_assets.assets.share_links import build_share_links
 from adata_assets.assets.source import build_source
 from adata_assets.checks import build_checks
+from adata_assets.components.jobs import build_jobs
 from adata_assets.components.link_schedules import build_link_schedules
+from adata_assets.components.schedules import build_look_schedules
 from adata_assets.spec import DatasetSpec
 from adata_assets.splitting.chunks import count_chunks, partition_keys
 
@@ -70,6 +72,10 @@ def build_dataset_defs(
     if spec.publish:
         keys = [key for check in checks for key in check.check_keys]
         assets.append(build_hf_release(spec, spec.publish, blocked_by=keys))
-    return dg.Definitions(
-        assets=assets, asset_checks=checks, schedules=build_link_schedules(spec, chunks)
+    own = dg.Definitions(
+        assets=assets,
+        asset_checks=checks,
+        jobs=build_jobs(spec),
+        schedules=build_link_schedules(spec, chunks),
     )
+    return dg.Definitions.merge(own, build_look_schedules(spec))

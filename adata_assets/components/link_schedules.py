@@ -12,8 +12,10 @@ import dagster as dg
 from adata_assets.assets.share_links import STAGE
 from adata_assets.assets.stage import key_of
 from adata_assets.checks import ANSWERS
+from adata_assets.components.schedules import default_status, look_tags
 from adata_assets.expiry import ends_within
 from adata_assets.resources import StorageResource
+from adata_assets.run_errors import DATASET_TAG
 from adata_assets.spec import DatasetSpec
 
 
@@ -24,23 +26,19 @@ def build_link_schedules(
     return [_build_refresh(spec, chunks), _build_probe(spec)]
 
 
-def _status(spec: DatasetSpec) -> dg.DefaultScheduleStatus:
-    status = dg.DefaultScheduleStatus
-    return status.RUNNING if spec.automate else status.STOPPED
-
-
 def _build_refresh(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.ScheduleDefinition:
     job = dg.define_asset_job(
         f"refresh_links_{spec.dataset_id}",
         selection=dg.AssetSelection.assets(key_of(spec, STAGE)),
         description="Make the links of chunks anew; nothing is uploaded that is there.",
+        tags={DATASET_TAG: spec.dataset_id},
     )
 
     @dg.schedule(
         name=f"refresh_links_{spec.dataset_id}",
         job=job,
         cron_schedule=spec.share.refresh_schedule,
-        default_status=_status(spec),
+        default_status=default_status(spec),
         description="Makes links anew before they end, of those chunks alone; the splits follow.",
     )
     def refresh_links(
@@ -66,11 +64,12 @@ def _build_probe(spec: DatasetSpec) -> dg.ScheduleDefinition:
         f"probe_links_{spec.dataset_id}",
         selection=dg.AssetSelection.checks(check),
         description="Look whether a sample of the published links still answers.",
+        tags=look_tags(spec),
     )
     return dg.ScheduleDefinition(
         name=f"probe_links_{spec.dataset_id}",
         job=job,
         cron_schedule=spec.share.probe_schedule,
-        default_status=_status(spec),
+        default_status=default_status(spec),
         description="Looks at a sample of the published links and reports dead ones.",
     )

@@ -11,6 +11,9 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from adata_assets.errors import InputError
 
+_ADDRESS = re.compile(r"""\w+://[^\s"'<>)\]]+""")
+# Shorter values are words that stand in texts by chance.
+_SHORTEST_SECRET = 8
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _SECRET_NAME = re.compile(
     r"token|secret|passw|pwd|credential|private|signature|(api|access|rl)[-_]?key"
@@ -34,6 +37,21 @@ def redact(uri: str) -> str:
     parts = urlsplit(uri)
     shown = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
     return f"{shown}?…" if parts.query else shown
+
+
+def hide_secrets(text: str) -> str:
+    """Return a text whose addresses are redacted and that repeats no secret of the environment.
+
+    Examples
+    --------
+    >>> hide_secrets("cut: https://user:word@host.org/a.h5ad?sig=1, twice")
+    'cut: https://host.org/a.h5ad?… twice'
+    """
+    text = _ADDRESS.sub(lambda found: redact(found[0]), text)
+    for name, value in os.environ.items():
+        if len(value) >= _SHORTEST_SECRET and _SECRET_NAME.search(name):
+            text = text.replace(value, f"${{{name}}}")
+    return text
 
 
 def require_no_secrets(uri: str) -> None:

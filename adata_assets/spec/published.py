@@ -285,3 +285,6 @@ class Publish(Frozen):
     accept_expiring_links: bool = Field(
         False, description="publish although the links end; the card says when"
     )
+    verify_schedule: str = Field(
+        "23 5 * * 1", description="cron of the look whether the release is still as it was promised"
+    )

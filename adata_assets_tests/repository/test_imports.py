@@ -9,7 +9,7 @@ from adata_assets_tests.repository.source_code import Module, modules, names_of
 
 # Each line may import the lines above it, and within a package itself.
 LAYERS = (
-    ("errors", "beta"),
+    ("errors", "beta", "processes"),
     ("schemas",),
     ("spec",),
     ("commit", "expiry"),
@@ -29,7 +29,8 @@ LAYERS = (
     ("findings",),
     ("checks",),
     ("gate",),
-    ("io_managers", "automation"),
+    ("io_managers", "automation", "dead_runs", "run_errors"),
+    ("alerts",),
     ("assets",),
     ("components",),
     ("project",),

@@ -51,6 +51,7 @@ class Dagster:
 
     url: str
     log: Path
+    pid: int = 0
 
     def ask(self, query: str) -> dict[str, Any]:
         """Return the data of a GraphQL query."""
@@ -86,9 +87,12 @@ class Dagster:
 
 @contextmanager
 def running_dagster(folder: Path, port: int) -> Iterator[Dagster]:
-    """Run ``dagster dev`` on a port in a process group of its own; stop all of it at the end."""
+    """Run ``dagster dev`` on a port in a process group of its own; stop all of it at the end.
+
+    In the same folder it goes on with the home that an earlier one left.
+    """
     home, log = folder / "home", folder / "dagster.log"
-    home.mkdir()
+    home.mkdir(parents=True, exist_ok=True)
     shutil.copy(REPOSITORY / "adata_assets" / "dagster.yaml", home / "dagster.yaml")
     environment = {
         **os.environ,
@@ -97,7 +101,7 @@ def running_dagster(folder: Path, port: int) -> Iterator[Dagster]:
         "PYTHONWARNINGS": "ignore",
     }
     command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port)]
-    with log.open("w") as output:
+    with log.open("a") as output:
         process = subprocess.Popen(
             [*command, "-w", "workspace.yaml"],
             cwd=REPOSITORY,
@@ -107,7 +111,7 @@ def running_dagster(folder: Path, port: int) -> Iterator[Dagster]:
             start_new_session=True,
         )
         try:
-            dagster = Dagster(f"http://127.0.0.1:{port}", log)
+            dagster = Dagster(f"http://127.0.0.1:{port}", log, process.pid)
             dagster.wait(dagster.is_loaded, "loaded", LOAD_S)
             yield dagster
         finally:
@@ -115,7 +119,8 @@ def running_dagster(folder: Path, port: int) -> Iterator[Dagster]:
 
 
 def _stop_group(process: subprocess.Popen[bytes]) -> None:
-    os.killpg(process.pid, signal.SIGTERM)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
     with suppress(subprocess.TimeoutExpired):
         process.wait(STOP_S)
     # Runs and code servers are in the group too and may outlive its leader.
