@@ -42,6 +42,8 @@ def build_share_links(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.
             version=version,
             kinds=["link"],
             description="Public links of the chunk's h5ad and zarr zip, each read back through the link.",
+            on_failure="The store was not reached, or served other bytes: the error says which, without secrets. "
+            "Materialize this chunk again; what is stored already is not sent again.",
             columns=column_schema(ShareLinkSchema),
             partitions_def=chunks,
             dagster_type=artefact_type(TABLE, ShareLinkSchema),
@@ -79,6 +81,7 @@ def build_share_links(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.
         }
         return to_output(
             draft.committed,
+            tables=[TABLE],
             n_obs=chunk_files.metadata["n_obs"],
             expires_at=draft.metadata["expires_at"] or "never",
             **shown,

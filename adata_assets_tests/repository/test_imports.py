@@ -19,6 +19,7 @@ LAYERS = (
     ("sources",),
     ("annotation",),
     ("embedders", "text", "chunk"),
+    ("pictures",),
     ("scorecard",),
     ("hub_access",),
     ("leakage",),
