@@ -1,6 +1,7 @@
 """``share_links``: the two files of a chunk, put into the share store and read back."""
 
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 
@@ -75,7 +76,7 @@ def build_share_links(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.
                 "shared": sorted(links["remote_name"]),
             }
         # A presigned link lets everybody in who sees it, and the UI is read by others.
-        shown = {
+        shown: dict[str, Any] = {
             row.kind: dg.MetadataValue.url(without_query(str(row.url)))
             for row in links.itertuples()
         }

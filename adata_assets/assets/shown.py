@@ -22,7 +22,8 @@ from adata_assets.tables import count_rows, read_head
 MAX_PICTURE_BYTES = 200_000
 MAX_OTHER_BYTES = 16_000
 N_PREVIEW_ROWS = 10
-_MAX_CELL_CHARS, _MAX_VALUES, _MAX_FILES = 48, 4, 30
+# Longer cells break into two lines on the page of a partition.
+_MAX_CELL_CHARS, _MAX_VALUES, _MAX_FILES = 40, 4, 30
 _PICTURE = "](data:image/png;base64,"
 
 
@@ -33,7 +34,7 @@ def describe_artefact(
     pictures: Mapping[str, bytes],
     told: Mapping[str, Any],
 ) -> dict[str, dg.MetadataValue]:
-    """Return the metadata of a materialization.
+    """Return the metadata of a materialization: numbers first, then pictures, rows, the rest.
 
     Parameters
     ----------
@@ -44,22 +45,21 @@ def describe_artefact(
     told
         What the stage says itself; it wins over what is said of every artefact.
     """
-    whole: dict[str, Any] = {
-        "n_bytes": sum(entry["n_bytes"] for entry in artefact.files.values()),
-        "n_files": len(artefact.files),
-        "folder": dg.MetadataValue.path(str(artefact.folder)),
-        "files": dg.MetadataValue.md(_list_files(artefact)),
-    }
+    whole: dict[str, Any] = {}
     if tables:
         name = "dagster/partition_row_count" if artefact.partition_key else "dagster/row_count"
         whole[name] = count_rows(artefact.local(tables[0]))
+    whole["n_bytes"] = sum(entry["n_bytes"] for entry in artefact.files.values())
+    whole |= {name: value for name, value in told.items() if isinstance(value, int | float)}
+    whole |= {
+        f"picture_{name.replace(' ', '_')}": show(png, name) for name, png in pictures.items()
+    }
     for i, file in enumerate(tables):
         stem = file.rpartition("/")[2].partition(".")[0]
         whole["preview" if i == 0 else f"preview_{stem}"] = _preview(artefact, file)
     whole |= told
-    whole |= {
-        f"picture_{name.replace(' ', '_')}": show(png, name) for name, png in pictures.items()
-    }
+    whole["files"] = dg.MetadataValue.md(_list_files(artefact))
+    whole["folder"] = dg.MetadataValue.path(str(artefact.folder))
     return keep_small(whole)
 
 
@@ -154,7 +154,7 @@ def _keep_picture(value: dg.MetadataValue) -> dg.MetadataValue:
     return dg.MetadataValue.text(f"left out: {n_bytes} bytes, kept are {MAX_PICTURE_BYTES} at most")
 
 
-def _size_of(name: str, value: dg.MetadataValue) -> int:
+def _size_of(name: str, value: Any) -> int:
     return len(name) + len(dg.serialize_value(value))
 
 

@@ -43,7 +43,7 @@ def draw(
     from matplotlib.figure import Figure
 
     # Names are text, whatever dollar signs they hold; a letter that the font lacks is a box.
-    style = {"text.parse_math": False, "font.size": 8}
+    style: dict[Any, Any] = {"text.parse_math": False, "font.size": 8}
     with mpl.rc_context(style), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         figure = Figure(figsize=inches, dpi=_DPI, layout="constrained")

@@ -18,6 +18,7 @@ from adata_assets.splitting.chunks import ChunkSlice
 
 MAX_NAMED = 20
 _MAX_CHUNK_OBS = 2000
+_FEW_OBS, _LARGE_DOT = 500, 10
 
 
 def project(vectors: np.ndarray) -> np.ndarray:
@@ -38,7 +39,12 @@ def project(vectors: np.ndarray) -> np.ndarray:
 
 
 def draw_embedding(
-    vectors: np.ndarray, labels: np.ndarray, batches: np.ndarray, *, title: str
+    vectors: np.ndarray,
+    labels: np.ndarray,
+    batches: np.ndarray,
+    *,
+    title: str,
+    dot_size: float = 3,
 ) -> bytes:
     """Return a PNG with one panel by cell type and, with two batches or more, one by batch.
 
@@ -50,16 +56,23 @@ def draw_embedding(
         ``(n_obs, n_dims)``.
     labels, batches
         str or None ``(n_obs,)``.
+    dot_size
+        Area of a dot in square points.
     """
     points, names = project(vectors), _names_by_size(batches)
     n_panels = 2 if len(names) > 1 else 1
 
     def paint(panels: Sequence[Any]) -> None:
-        _draw_panel(panels[0], points, labels, _names_by_size(labels)[:MAX_NAMED])
-        panels[0].legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, markerscale=4)
+        _draw_panel(panels[0], points, labels, _names_by_size(labels)[:MAX_NAMED], dot_size)
+        panels[0].legend(
+            loc="upper left",
+            bbox_to_anchor=(1, 1),
+            frameon=False,
+            markerscale=4 if dot_size < _LARGE_DOT else 2,
+        )
         panels[0].set_title(f"{title}: cell type")
         if n_panels == 2:
-            _draw_panel(panels[1], points, batches, names)
+            _draw_panel(panels[1], points, batches, names, dot_size)
             panels[1].set_title(f"{title}: {len(names)} batches")
 
     inches = (9 if n_panels == 2 else 6, 3.6)
@@ -82,7 +95,9 @@ def draw_chunk(
     named = np.array([label if isinstance(label, str) else None for label in labels], dtype=object)
     nothing = np.full(len(named), None, dtype=object)
     shown = np.stack(list(vectors[::every]))
-    return draw_embedding(shown, named, nothing, title=f"{title}, chunk {chunk.partition_key}")
+    size = 3 if len(named) > _FEW_OBS else _LARGE_DOT
+    title = f"{title}, chunk {chunk.partition_key}"
+    return draw_embedding(shown, named, nothing, title=title, dot_size=size)
 
 
 def _names_by_size(values: np.ndarray) -> list[str]:
@@ -91,13 +106,15 @@ def _names_by_size(values: np.ndarray) -> list[str]:
     return [str(name) for name in names[np.argsort(-counts, kind="stable")]]
 
 
-def _draw_panel(panel: Any, points: np.ndarray, values: np.ndarray, names: list[str]) -> None:
+def _draw_panel(
+    panel: Any, points: np.ndarray, values: np.ndarray, names: list[str], dot_size: float
+) -> None:
     import matplotlib as mpl
 
     colours = mpl.colormaps["tab20"]
     number = {name: i for i, name in enumerate(names)}
     codes = np.array([number.get(value, -1) for value in values])
-    style: dict[str, Any] = {"s": 3, "linewidths": 0}
+    style: dict[str, Any] = {"s": dot_size, "linewidths": 0}
     if (codes < 0).any():
         rest = points[codes < 0]
         panel.scatter(*rest.T, color=GREY, label=f"others, unknown ({len(rest)})", **style)
