@@ -9,7 +9,7 @@ import numpy as np
 
 from adata_assets.pictures.canvas import BLUE, GREY, draw
 
-_N_BINS = 60
+_MIN_BINS, _MAX_BINS = 12, 60
 # Weights of neighbouring bins: a histogram of counts is ragged where they are few.
 _SMOOTH = np.array([1, 2, 3, 2, 1]) / 9
 
@@ -43,7 +43,9 @@ def _draw_violin(panel: Any, label: str, values: np.ndarray, is_kept: np.ndarray
         panel.set(yticks=[])
         return
     low, high = shown[is_known].min(), shown[is_known].max()
-    edges = np.linspace(low, high if high > low else low + 1, _N_BINS + 1)
+    # Few cells in narrow bins would look like several groups.
+    n_bins = int(np.clip(2 * np.sqrt(is_known.sum()), _MIN_BINS, _MAX_BINS))
+    edges = np.linspace(low, high if high > low else low + 1, n_bins + 1)
     middles = (edges[1:] + edges[:-1]) / 2
     for side, colour, chosen in ((-1, GREY, is_known), (1, BLUE, is_known & is_kept)):
         if not chosen.any():

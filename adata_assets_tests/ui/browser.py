@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
+import yaml
 from playwright.sync_api import Page, sync_playwright
 
 REPOSITORY = Path(__file__).parents[2]
@@ -26,6 +27,7 @@ HOW_TO_INSTALL = (
 )
 # Far above what it takes on an idle machine: a busy one is no failure.
 LOAD_S, MATERIALIZE_S, STOP_S = 120, 600, 10
+RETRIES_OFF = {"enabled": False}
 BROWSER_OPTIONS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -85,14 +87,19 @@ class Dagster:
 
 
 @contextmanager
-def running_dagster(folder: Path, port: int) -> Iterator[Dagster]:
-    """Run ``dagster dev`` on a port in a process group of its own; stop all of it at the end."""
+def running_dagster(folder: Path, port: int, project: Path) -> Iterator[Dagster]:
+    """Run ``dagster dev`` on a port in a process group of its own; stop all of it at the end.
+
+    Settings are the shipped ones, but a run that failed is not tried again by itself.
+    """
     home, log = folder / "home", folder / "dagster.log"
     home.mkdir()
-    shutil.copy(REPOSITORY / "adata_assets" / "dagster.yaml", home / "dagster.yaml")
+    settings = yaml.safe_load((REPOSITORY / "adata_assets" / "dagster.yaml").read_text())
+    (home / "dagster.yaml").write_text(yaml.safe_dump({**settings, "run_retries": RETRIES_OFF}))
     environment = {
         **os.environ,
         "DAGSTER_HOME": str(home),
+        "ADATA_ASSETS_PROJECT": str(project),
         "ADATA_ASSETS_STORAGE": str(folder / "storage"),
         "PYTHONWARNINGS": "ignore",
     }
