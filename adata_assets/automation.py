@@ -18,8 +18,9 @@ def settled() -> dg.AutomationCondition:
     Stock ``eager()`` starts downstream of a fast model while a slow one is still being fitted, and
     a collector over chunks of two generations. Here an asset waits until no input, and no input of
     an input, is missing, in progress, failed or older than its own inputs: each asset and
-    partition runs exactly once per refresh. What the command made starts nothing: the command
-    finishes what it began.
+    partition runs exactly once per refresh. What is asked for in the same tick, and so runs before
+    it in the same run, need not be waited for: one run makes the head, one run makes each chunk.
+    What the command made starts nothing: the command finishes what it began.
 
     On a fresh instance nothing starts: what was missing at the first tick waits for its inputs.
     """
@@ -30,13 +31,17 @@ def settled() -> dg.AutomationCondition:
         "newly_updated_without_root",
         condition.newly_updated() & ~condition.executed_with_root_target() & ~by_command,
     )
-    out_of_date = condition.any_deps_updated().since(condition.newly_updated())
+    is_coming = condition.will_be_requested()
+    out_of_date = condition.any_deps_updated().since(condition.newly_updated()) & ~is_coming
+    failed = condition.execution_failed() & ~is_coming
+    # Checks run with their asset, before what depends on it.
+    passed = condition.all_checks_match(condition.check_passed(), blocking_only=True) | is_coming
     return (
         (condition.newly_missing() | new_inputs).since_last_handled()
         & ~condition.any_deps_missing()
         & ~condition.any_deps_in_progress()
-        & ~condition.any_deps_match(condition.execution_failed())
-        & condition.all_deps_blocking_checks_passed()
+        & ~condition.any_deps_match(failed)
+        & condition.all_deps_match(passed)
         & ~condition.in_progress()
         & ~condition.any_deps_match(out_of_date)
         & ~condition.any_deps_match(condition.any_deps_match(out_of_date))

@@ -5,7 +5,7 @@ the plain functions that are called here.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import dagster as dg
@@ -15,6 +15,7 @@ from dagster_pandera import pandera_schema_to_dagster_type
 from adata_assets.artefact import Artefact
 from adata_assets.findings import Findings, Schema, columns_of, find_schema_breaches
 from adata_assets.resources import StorageResource
+from adata_assets.rows.formats import schema_of_rows
 from adata_assets.schemas.annotated import LedgerSchema, ObsSchema, VarSchema
 from adata_assets.schemas.chunked import (
     EmbeddingSchema,
@@ -24,8 +25,8 @@ from adata_assets.schemas.chunked import (
     cell_text_schema,
 )
 from adata_assets.schemas.leakage import LeakageProbeSchema, SharedCellSchema, SharedKeySchema
-from adata_assets.schemas.rows import row_schema
 from adata_assets.schemas.scorecard import ScorecardSchema
+from adata_assets.schemas.slots import describe_slots
 from adata_assets.spec import DatasetSpec
 from adata_assets.storage import Storage
 
@@ -36,6 +37,16 @@ def column_schema(schema: Schema) -> dg.TableSchema:
     """Return the columns of a schema with their descriptions, as the UI shows them."""
     shown: Any = pandera_schema_to_dagster_type(schema).metadata["schema"]
     return shown.schema
+
+
+def slots_schema(embedders: Sequence[str]) -> dg.TableSchema:
+    """Return the slots of a chunk's AnnData, shown as columns."""
+    return dg.TableSchema(
+        [
+            dg.TableColumn(name, type=type_, description=description)
+            for name, type_, description in describe_slots(embedders)
+        ]
+    )
 
 
 @functools.cache
@@ -250,13 +261,7 @@ def _check_rows(spec: DatasetSpec, store: Storage, artefact: Artefact) -> Findin
     """Every published row satisfies the schema of its format."""
     from adata_assets.tables import iter_parts
 
-    schema = row_schema(
-        spec.format,
-        sentence_keys=spec.sentences.keys,
-        negatives_per_sample=spec.negatives_per_sample,
-        evaluator_columns=spec.evaluator_columns,
-        negatives_as_text=spec.negatives.form == "text",
-    )
+    schema = schema_of_rows(spec)
     tables = ("data", *(config.name for config in spec.configs))
     shards = [name for name in sorted(artefact.files) if name.split("/")[0] in tables]
     shards = [name for name in shards if name.endswith(".parquet")]

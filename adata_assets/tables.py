@@ -52,6 +52,18 @@ def iter_parts(path: Path, columns: Sequence[str] | None = None) -> Iterator[pd.
                 yield table.slice(first, ROWS_PER_PART).to_pandas()
 
 
+def count_rows(path: Path) -> int:
+    """Return the number of rows of a table, from its footer."""
+    return int(pq.read_metadata(path).num_rows)
+
+
+def read_head(path: Path, n_rows: int) -> pd.DataFrame:
+    """Return the first rows of a table, for people to look at."""
+    with pq.ParquetFile(path) as file:
+        first = next(file.iter_batches(n_rows), None)
+    return (file.schema_arrow.empty_table() if first is None else first).to_pandas()
+
+
 def read_table(
     path: Path,
     columns: Sequence[str] | None = None,

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 
+import dagster as dg
 import pytest
 
+from adata_assets.assets.shown import MAX_OTHER_BYTES, MAX_PICTURE_BYTES
 from adata_assets.freshness import find_stale
 from adata_assets_tests.datasets import Dataset, make_cells, make_spec, write_cells
 
+PICTURED = {
+    *("annotated_obs", "ledger", "embeddings", "embedding_scorecard", "cell_texts", "hf_splits"),
+}
 KEYS = ["0001-of-0003", "0002-of-0003", "0003-of-0003"]
 
 
@@ -38,6 +43,30 @@ def test_a_second_time_nothing_runs(dataset):
     assert dataset.graph.chunk_keys == KEYS
     assert dataset.materialize() == []
     assert (dataset.published / "README.md").is_file()
+
+
+def test_every_materialization_is_small_and_shows_its_table(dataset):
+    graph = dataset.graph.defs.resolve_asset_graph()
+    for node in dataset.graph.nodes():
+        key, artefact = (
+            dataset.graph.key_of(node.stage),
+            dataset.load(node.stage, node.partition_key),
+        )
+        records = dataset.instance.fetch_materializations(key, limit=10).records
+        shown = next(r for r in records if r.partition_key == node.partition_key)
+        metadata = shown.asset_materialization.metadata
+        pictures = {name for name in metadata if name.startswith("picture_")}
+        others = [dg.serialize_value(v) for name, v in metadata.items() if name not in pictures]
+        assert sum(map(len, others)) <= MAX_OTHER_BYTES, node
+        assert all(len(metadata[name].value) <= MAX_PICTURE_BYTES for name in pictures), node
+        assert bool(pictures) == (node.stage.split("/")[0] in PICTURED), node
+        assert metadata["n_bytes"].value == sum(one["n_bytes"] for one in artefact.files.values())
+        if any(name.endswith(".parquet") for name in artefact.files):
+            kind = "partition_row_count" if node.partition_key else "row_count"
+            assert isinstance(metadata[f"dagster/{kind}"].value, int), node
+            assert "preview" in metadata, node
+            columns = graph.get(key).metadata["dagster/column_schema"].columns
+            assert all(column.description for column in columns), node
 
 
 def test_a_touched_source_runs_nothing(dataset, folder):

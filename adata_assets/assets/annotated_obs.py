@@ -15,7 +15,7 @@ from adata_assets.assets.stage import (
 )
 from adata_assets.checks import artefact_type, column_schema
 from adata_assets.resources import StorageResource
-from adata_assets.schemas.annotated import ObsSchema
+from adata_assets.schemas.annotated import ObsSchema, VarSchema
 from adata_assets.spec import DatasetSpec
 
 STAGE = "annotated_obs"
@@ -56,7 +56,10 @@ def build_annotated_obs(spec: DatasetSpec, folder: Path | None) -> dg.AssetsDefi
             kinds=["parquet"],
             description="One row per raw cell: quality, caption, split, place in the dataset order; "
             "cells that are left out carry the rule and the value. Learns from train cells only.",
+            on_failure="The error names the column, the cells or the split. Mend `keys`, `counts`, `qc` or "
+            "`splits` in the YAML, reload, and materialize again. A red check lists the rows that are wrong.",
             columns=column_schema(ObsSchema),
+            other_columns={"var": column_schema(VarSchema)},
             dagster_type=artefact_type("obs.parquet", ObsSchema),
         ),
         pool=MEMORY_POOL,
@@ -67,18 +70,14 @@ def build_annotated_obs(spec: DatasetSpec, folder: Path | None) -> dg.AssetsDefi
     ) -> dg.Output[Artefact]:
         from adata_assets.annotation.annotate import annotate
         from adata_assets.annotation.store import write_annotated
+        from adata_assets.pictures.artefacts import draw_annotated
         from adata_assets.sources.raw import read_raw_files, unchanged
         from adata_assets.splitting.lock import LOCK, keep_lock, read_lock
 
         store, locked = storage.open(), read_lock(folder)
+        cache = store.cache(spec.dataset_id, "accessions")
         with unchanged(read_raw_files(raw_h5ad)) as files:
-            annotated = annotate(
-                files,
-                spec,
-                scratch=store.scratch,
-                cache=store.cache(spec.dataset_id, "accessions"),
-                locked=locked,
-            )
+            annotated = annotate(files, spec, scratch=store.scratch, cache=cache, locked=locked)
         for warning in annotated.warnings:
             context.log.warning(warning)
         with store.draft(spec.dataset_id, STAGE, code_version=version, inputs=[raw_h5ad]) as draft:
@@ -90,9 +89,11 @@ def build_annotated_obs(spec: DatasetSpec, folder: Path | None) -> dg.AssetsDefi
             context.log.warning(f"no {LOCK} was written: {lock['reason']}")
         return to_output(
             draft.committed,
+            tables=("obs.parquet", "var.parquet"),
+            pictures=draw_annotated(draft.committed),
             n_raw=len(annotated.obs),
             n_obs=sum(annotated.facts["split_sizes"].values()),
-            split_sizes=annotated.facts["split_sizes"],
+            **{f"n_obs_{split}": n for split, n in annotated.facts["split_sizes"].items()},
             dealing=dg.MetadataValue.json(annotated.facts["dealing"]),
             split_lock=dg.MetadataValue.json(lock),
             genes=dg.MetadataValue.md(annotated.gene_report.to_markdown(index=False)),

@@ -36,6 +36,8 @@ def build_cell_texts(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.A
             version=version,
             kinds=["parquet"],
             description="Gene symbols of each cell by falling expression; expressed genes only.",
+            on_failure="The error names the chunk. Materialize this chunk again; if it fails again, look at "
+            "`sentences` in the YAML and at `gene_stats`.",
             columns=column_schema(schema),
             partitions_def=chunks,
             dagster_type=artefact_type(TABLE, schema),
@@ -49,6 +51,7 @@ def build_cell_texts(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.A
         counts: Artefact,
         gene_stats: Artefact,
     ) -> dg.Output[Artefact]:
+        from adata_assets.pictures.artefacts import draw_sentence_lengths
         from adata_assets.tables import write_table
         from adata_assets.text.chunk_texts import build_chunk_texts
 
@@ -59,12 +62,20 @@ def build_cell_texts(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.A
         ) as draft:
             texts = build_chunk_texts(chunk, *inputs, rules=spec.sentences, seed=spec.seed)
             write_table(texts.table, draft.folder / TABLE)
+            pictures = draw_sentence_lengths(texts.table["n_genes"].to_numpy())
             draft.metadata |= texts.facts
             for config in (config for config in spec.configs if config.changes):
                 rules = spec.sentences_of(config)
                 texts = build_chunk_texts(chunk, *inputs, rules=rules, seed=spec.seed)
                 write_table(texts.table, draft.folder / table_of(config))
                 draft.metadata[config.name] = texts.facts
-        return to_output(draft.committed, n_obs=chunk.n_obs, **draft.metadata)
+        return to_output(
+            draft.committed,
+            tables=[TABLE],
+            pictures=pictures,
+            n_obs=chunk.n_obs,
+            split=chunk.split,
+            **draft.metadata,
+        )
 
     return cell_texts

@@ -11,6 +11,7 @@ from adata_assets.assets.stage import (
     to_output,
     upstream,
 )
+from adata_assets.checks import slots_schema
 from adata_assets.resources import StorageResource
 from adata_assets.spec import DatasetSpec
 
@@ -33,6 +34,9 @@ def build_chunk_files(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.
             kinds=["h5ad", "zarr"],
             description="Counts, obs, var and embeddings of the chunk's cells, twice: an h5ad file and "
             "a zip of a zarr store. The same input gives the same bytes.",
+            on_failure="The error names the chunk and the file. Materialize this chunk again; when generations are "
+            "mixed, materialize what it names first. A full disk is the usual reason.",
+            columns=slots_schema(names),
             partitions_def=chunks,
         ),
         ins={stage.replace("/", "_"): upstream(spec, stage) for stage in inputs},

@@ -41,6 +41,8 @@ def build_embedding_scorecard(spec: DatasetSpec) -> dg.AssetsDefinition:
             kinds=["parquet"],
             description="Every embedding on the held-out cells: label transfer against noise and pca, "
             "silhouette, batch mixing, agreement with pca. An input that is no better than noise fails.",
+            on_failure="A chunk of an embedding is missing or of another width: materialize what the error names. A "
+            "red check says which embedding is no better than noise: look at its picture and its settings.",
             columns=column_schema(ScorecardSchema),
             dagster_type=artefact_type(TABLE, ScorecardSchema),
         ),
@@ -64,7 +66,7 @@ def build_embedding_scorecard(spec: DatasetSpec) -> dg.AssetsDefinition:
             spec.dataset_id, STAGE, code_version=version, inputs=inputs
         ) as draft:
             draft.metadata |= write_scorecard(spec, annotated_obs, stored, draft.folder)
-        return to_output(draft.committed, **_show(draft.committed))
+        return to_output(draft.committed, tables=[TABLE], **_show(draft.committed))
 
     return embedding_scorecard
 

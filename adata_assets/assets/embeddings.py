@@ -1,5 +1,7 @@
 """``embeddings/<embedder>``: float32 vectors of the cells of a chunk."""
 
+from typing import Any
+
 import dagster as dg
 
 from adata_assets.artefact import Artefact
@@ -10,6 +12,7 @@ from adata_assets.embedders.contract import Embedder, load_embedder, require_ext
 from adata_assets.resources import StorageResource
 from adata_assets.schemas.chunked import EmbeddingSchema
 from adata_assets.spec import DatasetSpec, EmbedderSpec
+from adata_assets.splitting.chunks import ChunkSlice
 
 TABLE = "embedding.parquet"
 
@@ -30,6 +33,8 @@ def build_embeddings(
             version=version,
             kinds=["parquet"],
             description=f"{embedder_spec.method} of each cell, float32; one frozen model for all chunks.",
+            on_failure="The error names the chunk. Materialize this chunk again; what waits for it follows by itself. "
+            "When it is out of memory, choose smaller chunks or run fewer at a time.",
             columns=column_schema(EmbeddingSchema),
             partitions_def=chunks,
             dagster_type=artefact_type(TABLE, EmbeddingSchema),
@@ -48,33 +53,56 @@ def build_embeddings(
         counts: Artefact,
         model: Artefact,
     ) -> dg.Output[Artefact]:
-        from adata_assets.embedders.base.apply import describe_embedding, embed_chunk, read_chunk
-        from adata_assets.embedders.base.gene_match import judge_gene_match
-        from adata_assets.embedders.base.model import load_frozen
+        from adata_assets.scorecard.picture import draw_chunk
         from adata_assets.tables import write_table
 
         require_extra(embedder)
-        chunk = chunk_of(context, annotated_obs)
+        chunk, inputs = chunk_of(context, annotated_obs), [annotated_obs, counts, model]
         with storage.open().draft(
-            spec.dataset_id,
-            stage,
-            context.partition_key,
-            code_version=version,
-            inputs=[annotated_obs, counts, model],
+            spec.dataset_id, stage, context.partition_key, code_version=version, inputs=inputs
         ) as draft:
-            cells, frozen = read_chunk(chunk, annotated_obs, counts), load_frozen(model)
-            if warning := judge_gene_match(frozen, cells, label=label):
+            table, facts, warning = _embed(embedder, embedder_spec, chunk, *inputs, label=label)
+            if warning:
                 context.log.warning(warning)
-            table = embed_chunk(embedder, frozen, cells)
             write_table(table, draft.folder / TABLE)
-            draft.metadata |= {
-                **describe_embedding(embedder, embedder_spec, frozen, cells),
-                "n_dims": len(table["embedding"].iloc[0]),
-                "model_hash": model.data_version,
-            }
-        return to_output(draft.committed, n_obs=chunk.n_obs, **draft.metadata)
+            draft.metadata |= facts
+        picture = draw_chunk(table["embedding"], annotated_obs, chunk, title=embedder_spec.name)
+        return to_output(
+            draft.committed,
+            tables=[TABLE],
+            pictures={"two components": picture},
+            n_obs=chunk.n_obs,
+            split=chunk.split,
+            **facts,
+        )
 
     return embeddings
+
+
+def _embed(
+    embedder: Embedder,
+    spec: EmbedderSpec,
+    chunk: ChunkSlice,
+    annotated_obs: Artefact,
+    counts: Artefact,
+    model: Artefact,
+    *,
+    label: str,
+) -> tuple[Any, dict[str, Any], str | None]:
+    """The table of a chunk, what is told of it, and a warning where few genes were found."""
+    from adata_assets.embedders.base.apply import describe_embedding, embed_chunk, read_chunk
+    from adata_assets.embedders.base.gene_match import judge_gene_match
+    from adata_assets.embedders.base.model import load_frozen
+
+    cells, frozen = read_chunk(chunk, annotated_obs, counts), load_frozen(model)
+    warning = judge_gene_match(frozen, cells, label=label)
+    table = embed_chunk(embedder, frozen, cells)
+    facts = {
+        **describe_embedding(embedder, spec, frozen, cells),
+        "n_dims": len(table["embedding"].iloc[0]),
+        "model_hash": model.data_version,
+    }
+    return table, facts, warning
 
 
 def _version(embedder: Embedder, spec: EmbedderSpec) -> str:

@@ -13,7 +13,7 @@ from adata_assets.assets.stage import (
 )
 from adata_assets.checks import artefact_type, column_schema
 from adata_assets.resources import StorageResource
-from adata_assets.schemas.chunked import GeneStatsSchema
+from adata_assets.schemas.chunked import GeneStatsSchema, MarkerSchema
 from adata_assets.spec import DatasetSpec
 
 STAGE = "gene_stats"
@@ -34,7 +34,10 @@ def build_gene_stats(spec: DatasetSpec) -> dg.AssetsDefinition:
             version=version,
             kinds=["parquet"],
             description="Per gene over the train cells: cells, counts, moments, median, mask and rank.",
+            on_failure="Usually no train cell or no gene is left: look at `annotated_obs` and at `min_cells` in the "
+            "YAML, then materialize again.",
             columns=column_schema(GeneStatsSchema),
+            other_columns={"markers": column_schema(MarkerSchema)} if has_markers else None,
             dagster_type=artefact_type("gene_stats.parquet", GeneStatsSchema),
         ),
         pool=MEMORY_POOL,
@@ -69,6 +72,7 @@ def build_gene_stats(spec: DatasetSpec) -> dg.AssetsDefinition:
                 )
                 write_table(markers, draft.folder / MARKERS)
                 draft.metadata["n_markers"] = len(markers)
-        return to_output(draft.committed, n_vars=len(stats), **draft.metadata)
+        tables = ["gene_stats.parquet", *([MARKERS] if has_markers else [])]
+        return to_output(draft.committed, tables=tables, n_vars=len(stats), **draft.metadata)
 
     return gene_stats

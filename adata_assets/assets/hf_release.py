@@ -45,6 +45,8 @@ def build_hf_release(
             description="The rows and the card on the Hugging Face Hub: one commit, read back, then a "
             "tag. Needs HF_TOKEN; content that is there already is not committed again. "
             "Refuses while a blocking check of the dataset is red.",
+            on_failure="The error says what the Hub refused, which check is red, or which link ends too soon. Nothing "
+            "was published by halves: mend it and materialize again.",
         ),
         ins={"hf_splits": upstream(spec, "hf_splits")},
     )

@@ -15,7 +15,9 @@ from adata_assets.assets.stage import (
     to_output,
     upstream,
 )
+from adata_assets.checks import column_schema
 from adata_assets.resources import StorageResource
+from adata_assets.rows.formats import schema_of_rows
 from adata_assets.spec import DatasetSpec
 
 STAGE = "hf_splits"
@@ -53,6 +55,9 @@ def build_hf_splits(spec: DatasetSpec) -> dg.AssetsDefinition:
             kinds=["huggingface", "parquet"],
             description="The rows of every split with texts, negatives and links, the dataset card, "
             "croissant.json and manifest.json: a folder that load_dataset opens. Refuses inputs of different generations.",
+            on_failure="The last release stays as it was. The error names a chunk that is missing or of another "
+            "generation: materialize that one, and this follows by itself.",
+            columns=column_schema(schema_of_rows(spec)),
         ),
         pool=MEMORY_POOL,
         ins=_inputs(spec),
@@ -67,7 +72,7 @@ def build_hf_splits(spec: DatasetSpec) -> dg.AssetsDefinition:
         **optional: Any,
     ) -> dg.Output[Artefact]:
         from adata_assets.hub.splits import CARD, ReleaseInputs, write_hf_splits
-        from adata_assets.share.readback import without_queries
+        from adata_assets.pictures.artefacts import draw_published
 
         store = storage.open()
         inputs = ReleaseInputs(
@@ -82,11 +87,16 @@ def build_hf_splits(spec: DatasetSpec) -> dg.AssetsDefinition:
         with store.draft(spec.dataset_id, STAGE, code_version=version, inputs=inputs.all) as draft:
             draft.metadata |= write_hf_splits(spec, inputs, draft.folder, scratch=store.scratch)
         done = draft.committed
+        n_rows = done.metadata["n_rows"]
         return to_output(
             done,
-            n_rows=done.metadata["n_rows"],
+            tables=[min(name for name in done.files if name.startswith("data/"))],
+            pictures=draw_published(done, inputs.chunks()),
+            n_rows=n_rows,
+            **{"dagster/row_count": sum(n_rows.values())},
+            **{f"n_rows_{split}": n for split, n in n_rows.items()},
             load=f'load_dataset("{store.root / spec.dataset_id / STAGE}")',
-            card=dg.MetadataValue.md(without_queries(done.local(CARD).read_text())[:16_000]),
+            card=dg.MetadataValue.md(done.local(CARD).read_text()),
         )
 
     return hf_splits

@@ -13,7 +13,7 @@ from adata_assets.assets.stage import (
 )
 from adata_assets.checks import artefact_type, column_schema
 from adata_assets.resources import StorageResource
-from adata_assets.schemas.leakage import SharedKeySchema
+from adata_assets.schemas.leakage import LeakageProbeSchema, SharedCellSchema, SharedKeySchema
 from adata_assets.spec import DatasetSpec
 
 STAGE = "leakage"
@@ -31,7 +31,13 @@ def build_leakage(spec: DatasetSpec) -> dg.AssetsDefinition:
             kinds=["parquet"],
             description="Values of keys and equal cells in several splits, and what a classifier gains "
             "from cells of the same groups. A group or a cell in two splits fails.",
+            on_failure="A red check names the group or the cell that is in two splits: name its column in "
+            "`splits.group`, or leave the cells out, and materialize `annotated_obs` again.",
             columns=column_schema(SharedKeySchema),
+            other_columns={
+                "shared_cells": column_schema(SharedCellSchema),
+                "probe": column_schema(LeakageProbeSchema),
+            },
             dagster_type=artefact_type("shared_keys.parquet", SharedKeySchema),
         ),
         pool=MEMORY_POOL,
@@ -45,7 +51,7 @@ def build_leakage(spec: DatasetSpec) -> dg.AssetsDefinition:
         storage: StorageResource, annotated_obs: Artefact, counts: Artefact, gene_stats: Artefact
     ) -> dg.Output[Artefact]:
         from adata_assets.hub.card_leakage import describe_leakage
-        from adata_assets.leakage.store import read_leakage, write_leakage
+        from adata_assets.leakage.store import CELLS, KEYS, PROBE, read_leakage, write_leakage
 
         inputs = [annotated_obs, counts, gene_stats]
         with storage.open().draft(
@@ -54,6 +60,7 @@ def build_leakage(spec: DatasetSpec) -> dg.AssetsDefinition:
             draft.metadata |= write_leakage(spec, annotated_obs, counts, gene_stats, draft.folder)
         done = draft.committed
         report = describe_leakage(*read_leakage(done))
-        return to_output(done, report=dg.MetadataValue.md(report), **done.metadata)
+        tables, report_md = (KEYS, CELLS, PROBE), dg.MetadataValue.md(report)
+        return to_output(done, tables=tables, report=report_md, **done.metadata)
 
     return leakage

@@ -24,6 +24,8 @@ def build_ledger_asset(spec: DatasetSpec) -> dg.AssetsDefinition:
             kinds=["parquet"],
             description="Per source: raw cells = published + removed (rule, value) + quarantined "
             "(reason). Nothing is published while a cell is unaccounted for.",
+            on_failure="Cells are unaccounted for: the raw file and `annotated_obs` do not go together. Materialize "
+            "`raw_h5ad`, then `annotated_obs`.",
             columns=column_schema(LedgerSchema),
             dagster_type=artefact_type("ledger.parquet", LedgerSchema),
         ),
@@ -35,7 +37,8 @@ def build_ledger_asset(spec: DatasetSpec) -> dg.AssetsDefinition:
     def ledger(
         storage: StorageResource, raw_h5ad: Artefact, annotated_obs: Artefact
     ) -> dg.Output[Artefact]:
-        from adata_assets.annotation.ledger import write_ledger
+        from adata_assets.annotation.ledger import LEDGER, write_ledger
+        from adata_assets.pictures.artefacts import draw_ledger
 
         store = storage.open()
         with store.draft(
@@ -44,7 +47,11 @@ def build_ledger_asset(spec: DatasetSpec) -> dg.AssetsDefinition:
             table = write_ledger(raw_h5ad, annotated_obs, draft.folder)
             draft.metadata["n_raw"] = int(table["n_obs"].sum())
         return to_output(
-            draft.committed, ledger=dg.MetadataValue.md(table.to_markdown(index=False))
+            draft.committed,
+            tables=[LEDGER],
+            pictures=draw_ledger(table),
+            **draft.metadata,
+            ledger=dg.MetadataValue.md(table.to_markdown(index=False)),
         )
 
     return ledger

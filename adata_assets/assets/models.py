@@ -47,6 +47,8 @@ def build_model(
             version=version,
             kinds=["safetensors"],
             description=_describe(embedder_spec, embedder),
+            on_failure="The error names the setting, the genes or the package that is missing. Mend `embedders` in the "
+            "YAML or install the package; the chunks follow by themselves.",
         ),
         ins=_inputs(spec, embedder_spec, embedder),
         pool=_pool_of(embedder_spec, embedder),

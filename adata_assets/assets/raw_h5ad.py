@@ -29,6 +29,8 @@ def build_raw_h5ad(spec: DatasetSpec, folder: Path | None) -> dg.AssetsDefinitio
             kinds=["h5ad"],
             description="The raw files, those of this machine used in place, others fetched once: "
             "safe to open, pinned by the hash of their content.",
+            on_failure="The error names the file and what is wrong with it: not found, another hash than stated, not "
+            "safe to open. Mend the file or `source` in the YAML, and materialize again.",
         ),
         deps=[key_of(spec, "source")],
     )

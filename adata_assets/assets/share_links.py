@@ -1,6 +1,7 @@
 """``share_links``: the two files of a chunk, put into the share store and read back."""
 
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 
@@ -43,6 +44,8 @@ def build_share_links(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.
             version=version,
             kinds=["link"],
             description="Public links of the chunk's h5ad and zarr zip, each read back through the link.",
+            on_failure="The store was not reached, or served other bytes: the error says which, without secrets. "
+            "Materialize this chunk again; what is stored already is not sent again.",
             columns=column_schema(ShareLinkSchema),
             partitions_def=chunks,
             dagster_type=artefact_type(TABLE, ShareLinkSchema),
@@ -77,12 +80,13 @@ def build_share_links(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.
                 "shared": sorted(links["remote_name"]),
             }
         # A presigned link lets everybody in who sees it, and the UI is read by others.
-        shown = {
+        shown: dict[str, Any] = {
             row.kind: dg.MetadataValue.url(without_query(str(row.url)))
             for row in links.itertuples()
         }
         return to_output(
             draft.committed,
+            tables=[TABLE],
             n_obs=chunk_files.metadata["n_obs"],
             expires_at=draft.metadata["expires_at"] or "never",
             **shown,

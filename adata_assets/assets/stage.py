@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from adata_assets.artefact import Artefact, hash_of
+from adata_assets.assets.shown import describe_artefact
 from adata_assets.automation import settled
 from adata_assets.spec import DatasetSpec
 
@@ -47,27 +48,43 @@ def read_fields(spec: DatasetSpec, *fields: str) -> dict[str, Any]:
     return spec.model_dump(mode="json", include=set(fields))
 
 
+def describe(what: str, on_failure: str) -> str:
+    """Return the description of an asset: what it is, and what to do when it fails (Markdown)."""
+    return f"{what}\n\n**When it fails:** {on_failure}"
+
+
 def asset_options(
     spec: DatasetSpec,
     stage: str,
     *,
     version: str,
     description: str,
+    on_failure: str,
     kinds: Sequence[str],
     columns: dg.TableSchema | None = None,
+    other_columns: Mapping[str, dg.TableSchema] | None = None,
     partitions_def: dg.PartitionsDefinition | None = None,
     dagster_type: dg.DagsterType | None = None,
 ) -> dict[str, Any]:
-    """Return the options of ``@dg.asset`` that every stage sets."""
+    """Return the options of ``@dg.asset`` that every stage sets.
+
+    Parameters
+    ----------
+    on_failure
+        What to do when it fails, for people who look at a red asset.
+    columns, other_columns
+        Of the stage's table, and by name of the tables beside it.
+    """
+    tables = {f"columns of {name}": schema for name, schema in (other_columns or {}).items()}
     return {
         "key": key_of(spec, stage),
         "group_name": spec.dataset_id,
-        "description": description,
+        "description": describe(description, on_failure),
         "code_version": version,
         "kinds": set(kinds),
         "owners": list(spec.owners),
         "tags": {"stage": stage.split("/")[0]},
-        "metadata": {"dagster/column_schema": columns} if columns else None,
+        "metadata": {**({"dagster/column_schema": columns} if columns else {}), **tables},
         "partitions_def": partitions_def,
         "dagster_type": dagster_type,
         "io_manager_key": IO_MANAGER_KEY,
@@ -85,8 +102,19 @@ def tell(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> Callable[
     return say
 
 
-def to_output(artefact: Artefact, **metadata: Any) -> dg.Output[Artefact]:
-    """Return the artefact with its data version and what the UI shows of it."""
-    n_bytes = sum(entry["n_bytes"] for entry in artefact.files.values())
-    shown = {"n_bytes": n_bytes, "folder": dg.MetadataValue.path(str(artefact.folder)), **metadata}
+def to_output(
+    artefact: Artefact,
+    *,
+    tables: Sequence[str] = (),
+    pictures: Mapping[str, bytes] | None = None,
+    **told: Any,
+) -> dg.Output[Artefact]:
+    """Return the artefact with its data version and what the UI shows of it.
+
+    Parameters
+    ----------
+    tables, pictures, told
+        As for ``describe_artefact``.
+    """
+    shown = describe_artefact(artefact, tables=tables, pictures=pictures or {}, told=told)
     return dg.Output(artefact, data_version=dg.DataVersion(artefact.data_version), metadata=shown)

@@ -73,7 +73,8 @@ def build_dataset_defs(
         keys = [key for check in checks for key in check.check_keys]
         assets.append(build_hf_release(spec, spec.publish, blocked_by=keys))
     own = dg.Definitions(
-        assets=assets,
+        # The UI opens the file of a stage from these; the YAML's own place is added by Dagster.
+        assets=dg.with_source_code_references(assets),
         asset_checks=checks,
         jobs=build_jobs(spec),
         schedules=build_link_schedules(spec, chunks),

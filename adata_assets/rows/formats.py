@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
+import pandera.pandas as pandera
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from adata_assets.errors import InputError
+from adata_assets.schemas.rows import row_schema
+from adata_assets.spec import DatasetSpec
 
 FORMATS = ("single", "pairs", "multiplets")
 
@@ -19,6 +22,17 @@ _N_SHOWN = 3
 _RESERVED_PREFIX = "omics:"
 
 StringColumn: TypeAlias = pa.Array | pa.ChunkedArray
+
+
+def schema_of_rows(spec: DatasetSpec) -> pandera.DataFrameSchema:
+    """Return the schema of the rows that a dataset publishes."""
+    return row_schema(
+        spec.format,
+        sentence_keys=spec.sentences.keys,
+        negatives_per_sample=spec.negatives_per_sample,
+        evaluator_columns=spec.evaluator_columns,
+        negatives_as_text=spec.negatives.form == "text",
+    )
 
 
 def column_names(

@@ -14,6 +14,30 @@ if TYPE_CHECKING:
 UNS_KEY = "adata_assets"
 
 
+def describe_slots(embedders: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Return name, type and meaning of each slot of a chunk file.
+
+    Examples
+    --------
+    >>> [name for name, _, _ in describe_slots(["pca"])]
+    ['X', 'obs', 'var', "obsm['X_pca']", "uns['adata_assets']"]
+    """
+    return [
+        ("X", "int CSR", "raw counts of the chunk's cells over all genes"),
+        (
+            "obs",
+            "table",
+            "the file's own columns that are published, and harmonised ones beside them",
+        ),
+        ("var", "table", "one row per gene: id, symbol, biotype, class"),
+        *(
+            (f"obsm['X_{name}']", "float32 (n_obs, n_dims)", f"embedding {name}")
+            for name in embedders
+        ),
+        (f"uns['{UNS_KEY}']", "dict", "dataset, title, split, and how each embedding was made"),
+    ]
+
+
 @dataclass(frozen=True)
 class ChunkSlots:
     """What the AnnData of one chunk holds.

@@ -6,16 +6,19 @@ in noise.
 
 from __future__ import annotations
 
-import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from adata_assets.annotation.store import OBS, read_in_order
+from adata_assets.artefact import Artefact
+from adata_assets.pictures.canvas import GREY, draw, shorten
+from adata_assets.splitting.chunks import ChunkSlice
+
 MAX_NAMED = 20
-_MAX_NAME_CHARS = 32
-_GREY = "#c8c8c8"
-# A palette makes a picture of 5,000 points a third as large; more colours cannot be told apart.
-_N_COLOURS = 64
+_MAX_CHUNK_OBS = 2000
+_FEW_OBS, _LARGE_DOT = 500, 10
 
 
 def project(vectors: np.ndarray) -> np.ndarray:
@@ -36,7 +39,12 @@ def project(vectors: np.ndarray) -> np.ndarray:
 
 
 def draw_embedding(
-    vectors: np.ndarray, labels: np.ndarray, batches: np.ndarray, *, title: str
+    vectors: np.ndarray,
+    labels: np.ndarray,
+    batches: np.ndarray,
+    *,
+    title: str,
+    dot_size: float = 3,
 ) -> bytes:
     """Return a PNG with one panel by cell type and, with two batches or more, one by batch.
 
@@ -48,25 +56,48 @@ def draw_embedding(
         ``(n_obs, n_dims)``.
     labels, batches
         str or None ``(n_obs,)``.
+    dot_size
+        Area of a dot in square points.
     """
-    import matplotlib as mpl
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     points, names = project(vectors), _names_by_size(batches)
-    # Names of cell types are text, whatever dollar signs they hold.
-    with mpl.rc_context({"text.parse_math": False, "font.size": 8}):
-        figure = Figure(figsize=(9 if len(names) > 1 else 6, 3.6), dpi=90, layout="constrained")
-        canvas = FigureCanvasAgg(figure)
-        panels = figure.subplots(1, 2 if len(names) > 1 else 1, squeeze=False)[0]
-        _draw_panel(panels[0], points, labels, _names_by_size(labels)[:MAX_NAMED])
-        panels[0].legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, markerscale=4)
+    n_panels = 2 if len(names) > 1 else 1
+
+    def paint(panels: Sequence[Any]) -> None:
+        _draw_panel(panels[0], points, labels, _names_by_size(labels)[:MAX_NAMED], dot_size)
+        panels[0].legend(
+            loc="upper left",
+            bbox_to_anchor=(1, 1),
+            frameon=False,
+            markerscale=4 if dot_size < _LARGE_DOT else 2,
+        )
         panels[0].set_title(f"{title}: cell type")
-        if len(names) > 1:
-            _draw_panel(panels[1], points, batches, names)
+        if n_panels == 2:
+            _draw_panel(panels[1], points, batches, names, dot_size)
             panels[1].set_title(f"{title}: {len(names)} batches")
-        canvas.draw()
-        return _to_png(np.asarray(canvas.buffer_rgba()))
+
+    inches = (9 if n_panels == 2 else 6, 3.6)
+    return draw(paint, n_panels=n_panels, inches=inches, is_framed=True)
+
+
+def draw_chunk(
+    vectors: Sequence[np.ndarray], annotated: Artefact, chunk: ChunkSlice, *, title: str
+) -> bytes:
+    """Return a PNG of the cells of a chunk by cell type; of a large one every so many.
+
+    Parameters
+    ----------
+    vectors
+        One per cell of the chunk, in order.
+    """
+    every = -(-chunk.n_obs // _MAX_CHUNK_OBS)
+    tables = annotated.local(OBS).parent
+    labels = read_in_order(tables, "cell_type", chunk.start, chunk.stop)[::every]
+    named = np.array([label if isinstance(label, str) else None for label in labels], dtype=object)
+    nothing = np.full(len(named), None, dtype=object)
+    shown = np.stack(list(vectors[::every]))
+    size = 3 if len(named) > _FEW_OBS else _LARGE_DOT
+    title = f"{title}, chunk {chunk.partition_key}"
+    return draw_embedding(shown, named, nothing, title=title, dot_size=size)
 
 
 def _names_by_size(values: np.ndarray) -> list[str]:
@@ -75,28 +106,20 @@ def _names_by_size(values: np.ndarray) -> list[str]:
     return [str(name) for name in names[np.argsort(-counts, kind="stable")]]
 
 
-def _draw_panel(panel: Any, points: np.ndarray, values: np.ndarray, names: list[str]) -> None:
+def _draw_panel(
+    panel: Any, points: np.ndarray, values: np.ndarray, names: list[str], dot_size: float
+) -> None:
     import matplotlib as mpl
 
     colours = mpl.colormaps["tab20"]
     number = {name: i for i, name in enumerate(names)}
     codes = np.array([number.get(value, -1) for value in values])
-    style: dict[str, Any] = {"s": 3, "linewidths": 0}
+    style: dict[str, Any] = {"s": dot_size, "linewidths": 0}
     if (codes < 0).any():
         rest = points[codes < 0]
-        panel.scatter(*rest.T, color=_GREY, label=f"others, unknown ({len(rest)})", **style)
+        panel.scatter(*rest.T, color=GREY, label=f"others, unknown ({len(rest)})", **style)
     for i, name in enumerate(names):
-        shown = name if len(name) <= _MAX_NAME_CHARS else f"{name[: _MAX_NAME_CHARS - 1]}…"
         own = points[codes == i]
         # An underscore at the front would hide the name from the legend.
-        panel.scatter(*own.T, color=colours(i % colours.N), label=f" {shown}", **style)
+        panel.scatter(*own.T, color=colours(i % colours.N), label=f" {shorten(name)}", **style)
     panel.set(xticks=[], yticks=[], xlabel="component 1", ylabel="component 2")
-
-
-def _to_png(pixels: np.ndarray) -> bytes:
-    from PIL import Image
-
-    picture = Image.fromarray(pixels[:, :, :3]).quantize(_N_COLOURS, dither=Image.Dither.NONE)
-    file = io.BytesIO()
-    picture.save(file, format="PNG", optimize=True)
-    return file.getvalue()

@@ -99,6 +99,11 @@ def test_refreshes_run_everything_exactly_once(story, bodies):
     assert [story.tick(), story.tick()] == [[], []], "a fresh instance waits to be asked"
     refresh(story, bodies, runs_per_tick=1)
     assert story.ran() == everything(bodies, 1)
+    assert [asked for asked in story.requested if asked] == [
+        sorted(HEAD),
+        sorted(f"{stage}@{key}" for stage in CHUNK for key in (FIRST, SECOND)),
+        sorted(COLLECTORS),
+    ], "one run for the head, one for each chunk, one for the collectors"
     story.observe("v1")
     assert [story.tick(), story.tick()] == [[], []], "the source is unchanged"
     refresh(story, bodies)

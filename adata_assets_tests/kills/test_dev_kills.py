@@ -50,7 +50,9 @@ class Development:
     def start(self) -> None:
         """Start it, and what was left of the last one ends."""
         self.stack.close()
-        self.dagster: Dagster = self.stack.enter_context(running_dagster(self.folder, free_port()))
+        project = Path(os.environ["ADATA_ASSETS_PROJECT"])
+        running = running_dagster(self.folder, free_port(), project, retries=True)
+        self.dagster: Dagster = self.stack.enter_context(running)
         # The time counts while the sensors run.
         self.first_seen = dict.fromkeys(self.first_seen, time.monotonic())
         if self.instance is None:

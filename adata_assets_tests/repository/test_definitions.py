@@ -44,6 +44,21 @@ def test_every_yaml_loads(all_defs, dataset_id):
     assert graph.chunk_keys
 
 
+def test_every_asset_says_what_it_is_and_where_its_code_is(all_defs):
+    graph = all_defs.resolve_asset_graph()
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        what, _, on_failure = (node.description or "").partition("**When it fails:** ")
+        assert len(what) > 20, key
+        assert len(on_failure) > 20, key
+        assert node.kinds, key
+        assert node.tags["stage"] in key.path, key
+        assert node.group_name == key.path[0]
+        files = node.metadata["dagster/code_references"].code_references
+        assert any("/assets/" in one.file_path for one in files), key
+        assert any(one.file_path.endswith("defs.yaml") for one in files), key
+
+
 def test_the_asset_graph_is_the_committed_one():
     assert snapshot() == SNAPSHOT.read_text(), f"the graph changed; renew: {RENEW}"
 

@@ -19,6 +19,7 @@ LAYERS = (
     ("sources",),
     ("annotation",),
     ("embedders", "text", "chunk"),
+    ("pictures",),
     ("scorecard", "onboarding"),
     ("hub_access",),
     ("leakage",),

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
+import yaml
 from playwright.sync_api import Page, sync_playwright
 
 REPOSITORY = Path(__file__).parents[2]
@@ -26,6 +27,7 @@ HOW_TO_INSTALL = (
 )
 # Far above what it takes on an idle machine: a busy one is no failure.
 LOAD_S, MATERIALIZE_S, STOP_S = 120, 600, 10
+RETRIES_OFF = {"enabled": False}
 BROWSER_OPTIONS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -86,17 +88,23 @@ class Dagster:
 
 
 @contextmanager
-def running_dagster(folder: Path, port: int) -> Iterator[Dagster]:
+def running_dagster(
+    folder: Path, port: int, project: Path, *, retries: bool = False
+) -> Iterator[Dagster]:
     """Run ``dagster dev`` on a port in a process group of its own; stop all of it at the end.
 
-    In the same folder it goes on with the home that an earlier one left.
+    In the same folder it goes on with the home that an earlier one left. Settings are the shipped
+    ones, but a run that failed is tried again by itself only with ``retries``.
     """
     home, log = folder / "home", folder / "dagster.log"
     home.mkdir(parents=True, exist_ok=True)
-    shutil.copy(REPOSITORY / "adata_assets" / "dagster.yaml", home / "dagster.yaml")
+    settings = yaml.safe_load((REPOSITORY / "adata_assets" / "dagster.yaml").read_text())
+    changes = {} if retries else {"run_retries": RETRIES_OFF}
+    (home / "dagster.yaml").write_text(yaml.safe_dump({**settings, **changes}))
     environment = {
         **os.environ,
         "DAGSTER_HOME": str(home),
+        "ADATA_ASSETS_PROJECT": str(project),
         "ADATA_ASSETS_STORAGE": str(folder / "storage"),
         "PYTHONWARNINGS": "ignore",
     }
