@@ -30,8 +30,7 @@ def build_hf_release(
     blocked_by
         Checks of the dataset; while one of them, its own left out, is red, nothing is published.
     """
-    own = key_of(spec, STAGE)
-    blocking = [key for key in blocked_by if key.asset_key != own]
+    blocking = [key for key in blocked_by if key.asset_key != key_of(spec, STAGE)]
     # When it is looked at changes nothing of the release.
     reads = publish.model_dump(mode="json", exclude={"verify_schedule"})
     version = code_version("2", {"publish": reads})

@@ -1,7 +1,6 @@
 """``share_links``: the two files of a chunk, put into the share store and read back."""
 
 from datetime import timedelta
-from typing import Any
 
 import dagster as dg
 
@@ -80,16 +79,15 @@ def build_share_links(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.
                 "shared": sorted(links["remote_name"]),
             }
         # A presigned link lets everybody in who sees it, and the UI is read by others.
-        shown: dict[str, Any] = {
-            row.kind: dg.MetadataValue.url(without_query(str(row.url)))
-            for row in links.itertuples()
+        shown = {
+            kind: dg.MetadataValue.url(without_query(url))
+            for kind, url in zip(links["kind"], links["url"], strict=True)
         }
         return to_output(
             draft.committed,
             tables=[TABLE],
             n_obs=chunk_files.metadata["n_obs"],
-            expires_at=draft.metadata["expires_at"] or "never",
-            **shown,
+            **{"expires_at": draft.metadata["expires_at"] or "never", **shown},
         )
 
     return share_links
