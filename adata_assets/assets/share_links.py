@@ -1,6 +1,7 @@
 """``share_links``: the two files of a chunk, put into the share store and read back."""
 
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 
@@ -79,7 +80,7 @@ def build_share_links(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.
                 "shared": sorted(links["remote_name"]),
             }
         # A presigned link lets everybody in who sees it, and the UI is read by others.
-        shown = {
+        shown: dict[str, Any] = {
             kind: dg.MetadataValue.url(without_query(url))
             for kind, url in zip(links["kind"], links["url"], strict=True)
         }
@@ -87,7 +88,8 @@ def build_share_links(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.
             draft.committed,
             tables=[TABLE],
             n_obs=chunk_files.metadata["n_obs"],
-            **{"expires_at": draft.metadata["expires_at"] or "never", **shown},
+            expires_at=draft.metadata["expires_at"] or "never",
+            **shown,
         )
 
     return share_links

@@ -117,7 +117,7 @@ def test_secrets_stay_out_of_everything_that_is_stored(place, tmp_path, monkeypa
     assert f"token={SECRET}" in place.server.asked[0][0]
     events = dataset.instance.all_logs(dataset.instance.get_runs()[0].run_id)
     asset = source_asset(dataset)
-    shown = [str(events), str(asset.metadata), str(asset.description)]
+    shown = [str(events), str(asset.metadata_by_key), str(asset.descriptions_by_key)]
     shown.append(json.dumps(dict(dataset.load("raw_h5ad").metadata)))
     assert SECRET not in "".join(shown)
 
