@@ -80,10 +80,8 @@ def build_share_links(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.
                 "shared": sorted(links["remote_name"]),
             }
         # A presigned link lets everybody in who sees it, and the UI is read by others.
-        shown: dict[str, Any] = {
-            kind: dg.MetadataValue.url(without_query(url))
-            for kind, url in zip(links["kind"], links["url"], strict=True)
-        }
+        urls = [dg.MetadataValue.url(without_query(url)) for url in links["url"]]
+        shown: dict[str, Any] = dict(zip(links["kind"], urls, strict=True))
         return to_output(
             draft.committed,
             tables=[TABLE],
