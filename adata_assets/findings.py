@@ -42,7 +42,7 @@ class Findings:
 
     def to_result(self) -> dg.AssetCheckResult:
         """Return the result that the UI shows: all breaches at once."""
-        from adata_assets.share.readback import without_queries
+        from adata_assets.share.base.readback import without_queries
 
         told = [without_queries(line) for line in (*self.breaches, *self.warnings)]
         n_breaches = len(self.breaches)

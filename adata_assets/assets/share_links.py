@@ -57,8 +57,8 @@ def build_share_links(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.
         context: dg.AssetExecutionContext, storage: StorageResource, chunk_files: Artefact
     ) -> dg.Output[Artefact]:
         from adata_assets.expiry import earliest_end
+        from adata_assets.share.base.readback import without_query
         from adata_assets.share.chunk_links import share_chunk
-        from adata_assets.share.readback import without_query
         from adata_assets.tables import write_table
 
         store = storage.open()

@@ -15,7 +15,7 @@ import dagster as dg
 
 from adata_assets.artefact import Artefact
 from adata_assets.hub.markdown import code_span, escape_markdown, table
-from adata_assets.share.readback import without_queries
+from adata_assets.share.base.readback import without_queries
 from adata_assets.tables import count_rows, read_head
 
 # Every materialization is kept in Dagster's database for ever, and a page loads many of them.

@@ -13,6 +13,7 @@ from adata_assets.artefact import Artefact
 from adata_assets.chunk.files import H5AD, ZARR_ZIP
 from adata_assets.expiry import require_time_left
 from adata_assets.share import open_dataset_store
+from adata_assets.share.base.progress import UploadProgress
 from adata_assets.share.contract import (
     DamagedError,
     Progress,
@@ -22,7 +23,6 @@ from adata_assets.share.contract import (
     remote_name,
     silent,
 )
-from adata_assets.share.progress import UploadProgress
 from adata_assets.spec import DatasetSpec
 
 _FILE_OF = {"share_link": (H5AD, ".h5ad"), "adata_link": (ZARR_ZIP, ".zarr.zip")}

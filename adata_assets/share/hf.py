@@ -17,6 +17,8 @@ from upath import UPath
 
 from adata_assets.errors import InputError
 from adata_assets.hub_access import is_repo_id
+from adata_assets.share.base.readback import read_back, without_query
+from adata_assets.share.base.retry import with_retries
 from adata_assets.share.contract import (
     MissingError,
     Progress,
@@ -28,8 +30,6 @@ from adata_assets.share.contract import (
     silent,
 )
 from adata_assets.share.hub_files import HubFiles
-from adata_assets.share.readback import read_back, without_query
-from adata_assets.share.retry import with_retries
 from adata_assets.spec import DatasetSpec
 
 ENDPOINT_VARIABLE = "HF_ENDPOINT"

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from adata_assets.hub_access import TOKEN_VARIABLE, HubAnswer, hub_errors, require_token
+from adata_assets.share.base.retry import TRANSIENT_STATUSES, read_retry_after
 from adata_assets.share.contract import SUFFIXES, ShareError, TransientError, states_bytes
-from adata_assets.share.retry import TRANSIENT_STATUSES, read_retry_after
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi

@@ -19,6 +19,15 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from upath import UPath
 
 from adata_assets.errors import InputError
+from adata_assets.share.base.manifest import (
+    MANIFEST_FOLDER,
+    ManifestEntry,
+    entry_names,
+    manifest_path,
+    read_entry,
+    write_entry,
+)
+from adata_assets.share.base.readback import read_back, without_query
 from adata_assets.share.contract import (
     MissingError,
     Progress,
@@ -30,15 +39,6 @@ from adata_assets.share.contract import (
     silent,
     suffix_of,
 )
-from adata_assets.share.manifest import (
-    MANIFEST_FOLDER,
-    ManifestEntry,
-    entry_names,
-    manifest_path,
-    read_entry,
-    write_entry,
-)
-from adata_assets.share.readback import read_back, without_query
 from adata_assets.share.serve import SHARE_FOLDER, is_dataset_id, running_server
 from adata_assets.share.zarr_folder import unpack_zarr
 

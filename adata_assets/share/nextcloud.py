@@ -1,8 +1,7 @@
 """A folder of a Nextcloud server: one public link for the folder of a dataset.
 
 User and app password come from the environment. Belongs here: settings, and what a store promises.
-Does not belong here: how the server is asked (`nextcloud_server`, `nextcloud_files`,
-`nextcloud_links`).
+Does not belong here: how the server is asked (`webdav`).
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from upath import UPath
 
 from adata_assets.errors import InputError
+from adata_assets.share.base.readback import open_session, read_back, without_query
 from adata_assets.share.contract import (
     DamagedError,
     MissingError,
@@ -29,7 +29,6 @@ from adata_assets.share.contract import (
     silent,
     suffix_of,
 )
-from adata_assets.share.readback import open_session, read_back, without_query
 from adata_assets.share.serve import is_dataset_id
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -105,9 +104,9 @@ class Store:
     name: ClassVar[str] = "nextcloud"
 
     def __init__(self, settings: Settings, *, root: UPath, dataset_id: str) -> None:
-        from adata_assets.share.nextcloud_files import Files
-        from adata_assets.share.nextcloud_links import Shares
-        from adata_assets.share.nextcloud_server import Server, login
+        from adata_assets.share.webdav.files import Files
+        from adata_assets.share.webdav.links import Shares
+        from adata_assets.share.webdav.server import Server, login
 
         if not is_dataset_id(dataset_id):
             raise InputError(f"dataset id {dataset_id!r}: expected letters, digits, '.', '_', '-'")
@@ -201,7 +200,7 @@ class Store:
         return link.url
 
     def _link(self, name: str, sha256: str, n_bytes: int, start: bytes) -> ShareLink:
-        from adata_assets.share.nextcloud_links import addresses, choose_address, end_date
+        from adata_assets.share.webdav.links import addresses, choose_address, end_date
 
         days = self.settings.expires_in_days
         share = self._shares.ensure(end_date(datetime.now(UTC), days) if days else None)

@@ -1,7 +1,7 @@
 """Any S3 bucket: Amazon's, Ceph's, MinIO's; links are public or presigned.
 
-Belongs here: settings, and what the store promises. Does not belong here: requests (`s3_bucket`),
-the upload itself (`s3_upload`), signed addresses (`s3_presign`).
+Belongs here: settings, and what the store promises. Does not belong here: requests,
+uploads and signed addresses (`buckets`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,15 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from upath import UPath
 
 from adata_assets.errors import InputError
+from adata_assets.share.base.readback import read_back, without_query
+from adata_assets.share.buckets.bucket import SharedBucket, Upload, errors_told
+from adata_assets.share.buckets.presign import (
+    LONGEST_LIFETIME_S,
+    plain_url,
+    presign,
+    require_presigning,
+)
+from adata_assets.share.buckets.upload import send_file
 from adata_assets.share.contract import (
     MissingError,
     Progress,
@@ -29,15 +38,6 @@ from adata_assets.share.contract import (
     silent,
     suffix_of,
 )
-from adata_assets.share.readback import read_back, without_query
-from adata_assets.share.s3_bucket import SharedBucket, Upload, errors_told
-from adata_assets.share.s3_presign import (
-    LONGEST_LIFETIME_S,
-    plain_url,
-    presign,
-    require_presigning,
-)
-from adata_assets.share.s3_upload import send_file
 from adata_assets.sources.s3_client import Addressing, open_client, open_session
 
 # Parts of addresses: nothing that would have to be quoted, or could lead elsewhere.

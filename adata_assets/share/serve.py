@@ -21,8 +21,8 @@ from starlette.responses import FileResponse, JSONResponse
 from starlette.routing import Route
 
 from adata_assets.errors import InputError
+from adata_assets.share.base.manifest import manifest_path, read_entry
 from adata_assets.share.contract import suffix_of
-from adata_assets.share.manifest import manifest_path, read_entry
 
 SHARE_FOLDER = "share"
 MEDIA_TYPES = {".h5ad": "application/x-hdf5", ".zarr.zip": "application/zip"}

@@ -8,8 +8,8 @@ from adata_assets.assets.retries import tried_again
 from adata_assets.automation import COMMAND_TAG
 from adata_assets.errors import InputError
 from adata_assets.hub.hub_repository import PassingError, PublishError
+from adata_assets.share.base.retry import with_retries
 from adata_assets.share.contract import ShareError, TransientError
-from adata_assets.share.retry import with_retries
 from adata_assets.sources.contract import SourceChangedError, UnreachableError
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

@@ -21,7 +21,7 @@ _IMPORTED = (
     "adata_assets.chunk.files",
     "adata_assets.hub.splits",
     "adata_assets.scorecard.measure",
-    "adata_assets.share.readback",
+    "adata_assets.share.base.readback",
     "adata_assets.text.chunk_texts",
     "anndata",
     "sklearn.neighbors",

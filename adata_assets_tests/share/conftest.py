@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from adata_assets.share import open_share_store, retry
+from adata_assets.share import open_share_store
+from adata_assets.share.base import retry
 from adata_assets.share.contract import ShareStore
 from adata_assets_tests.hub.local_hub import WRITER, LocalHub, running_hub
 from adata_assets_tests.servers.hf import client_of

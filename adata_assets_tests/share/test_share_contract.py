@@ -12,6 +12,7 @@ import pytest
 
 from adata_assets.errors import InputError
 from adata_assets.share import share_store_names
+from adata_assets.share.base.readback import without_query
 from adata_assets.share.contract import (
     DamagedError,
     MissingError,
@@ -20,7 +21,6 @@ from adata_assets.share.contract import (
     remote_name,
     sha256_of,
 )
-from adata_assets.share.readback import without_query
 
 # Stores that keep the same promises in more than one way.
 VARIANTS = ("s3_public",)

@@ -16,8 +16,9 @@ import pytest
 import requests
 from upath import UPath
 
-from adata_assets.share import nextcloud_files, open_share_store
+from adata_assets.share import open_share_store
 from adata_assets.share.contract import ShareError, ShareLink, ShareStore, remote_name, sha256_of
+from adata_assets.share.webdav import files as nextcloud_files
 from adata_assets_tests.servers.faulty_proxy import (
     KINDS,
     Fault,
@@ -37,7 +38,8 @@ _PUT = """
 import sys
 from pathlib import Path
 from upath import UPath
-from adata_assets.share import nextcloud_files, open_share_store
+from adata_assets.share import open_share_store
+from adata_assets.share.webdav import files as nextcloud_files
 url, file, name, part_bytes = sys.argv[1:]
 nextcloud_files._PART_BYTES = int(part_bytes)
 store = open_share_store("nextcloud", {"url": url}, root=UPath("."), dataset_id="demo")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from adata_assets.share import s3_upload
+from adata_assets.share.buckets import upload as s3_upload
 from adata_assets.share.contract import ShareError, ShareStore, remote_name, sha256_of
 from adata_assets_tests.servers.faulty_proxy import Fault, FaultyProxy, Passing, running_proxy
 from adata_assets_tests.servers.radosgw import BUCKET, Radosgw
@@ -37,7 +37,8 @@ PUT_IT = f"""
 import sys
 from pathlib import Path
 from upath import UPath
-from adata_assets.share import open_share_store, s3_upload
+from adata_assets.share import open_share_store
+from adata_assets.share.buckets import upload as s3_upload
 s3_upload._PART_BYTES = {PART_BYTES}
 url, file, name = sys.argv[1:]
 settings = {{"bucket": "{BUCKET}", "links": "presigned", "endpoint_url": url}}

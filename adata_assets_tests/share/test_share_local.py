@@ -11,9 +11,9 @@ import pytest
 from upath import UPath
 
 from adata_assets.errors import InputError
+from adata_assets.share.base.manifest import manifest_path
 from adata_assets.share.contract import ShareError, remote_name, sha256_of
 from adata_assets.share.local import Settings, Store
-from adata_assets.share.manifest import manifest_path
 
 NAME = "0001-of-0002-0123456789abcdef.h5ad"
 ZIP_NAME = "0001-of-0002-0123456789abcdef.zarr.zip"

@@ -14,7 +14,7 @@ from upath import UPath
 from adata_assets.errors import InputError
 from adata_assets.share import load_share_settings, open_share_store
 from adata_assets.share.contract import DamagedError, ShareError, ShareStore, remote_name, sha256_of
-from adata_assets.share.nextcloud_links import choose_address
+from adata_assets.share.webdav.links import choose_address
 from adata_assets_tests.servers.nextcloud_state import Cloud
 
 FOLDER = "adata_assets/demo"

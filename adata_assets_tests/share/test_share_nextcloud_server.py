@@ -10,12 +10,13 @@ import pytest
 import requests
 from upath import UPath
 
-from adata_assets.share import nextcloud_server, open_share_store
+from adata_assets.share import open_share_store
+from adata_assets.share.base.readback import open_session
 from adata_assets.share.contract import ShareError, ShareStore, remote_name, sha256_of
-from adata_assets.share.nextcloud_files import Files
-from adata_assets.share.nextcloud_links import Shares
-from adata_assets.share.nextcloud_server import Server, read_xml
-from adata_assets.share.readback import open_session
+from adata_assets.share.webdav import server as nextcloud_server
+from adata_assets.share.webdav.files import Files
+from adata_assets.share.webdav.links import Shares
+from adata_assets.share.webdav.server import Server, read_xml
 from adata_assets_tests.servers.nextcloud_state import Cloud
 
 

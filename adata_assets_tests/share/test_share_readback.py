@@ -14,9 +14,9 @@ import pytest
 import requests
 
 from adata_assets.share import local
+from adata_assets.share.base.readback import require_ranges, require_served_bytes
 from adata_assets.share.contract import ShareError, ShareLink, remote_name
 from adata_assets.share.local import Store
-from adata_assets.share.readback import require_ranges, require_served_bytes
 
 BODY = b"\x89HDF\r\n\x1a\n" + b"cells" * 100
 NAME = "0001-of-0002-0123456789abcdef.h5ad"

@@ -9,8 +9,8 @@ from email.utils import format_datetime
 
 import pytest
 
+from adata_assets.share.base.retry import LONGEST_WAIT_S, N_TRIES, read_retry_after, with_retries
 from adata_assets.share.contract import DamagedError, ShareError, TransientError
-from adata_assets.share.retry import LONGEST_WAIT_S, N_TRIES, read_retry_after, with_retries
 
 
 def failing(n_times: int, **hint: float) -> Callable[[], int]:

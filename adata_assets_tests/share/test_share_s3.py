@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from adata_assets.share import s3_upload
+from adata_assets.share.buckets import upload as s3_upload
 from adata_assets.share.chunk_links import put_and_read_back
 from adata_assets.share.contract import DamagedError, ShareError, ShareStore, remote_name, sha256_of
 from adata_assets_tests.servers.faulty_proxy import running_proxy

@@ -14,7 +14,8 @@ import pytest
 
 from adata_assets.errors import InputError
 from adata_assets.findings import Findings
-from adata_assets.share import load_share_settings, s3_upload
+from adata_assets.share import load_share_settings
+from adata_assets.share.buckets import upload as s3_upload
 from adata_assets.share.contract import ShareError, ShareStore, remote_name, sha256_of
 from adata_assets.share.s3 import Store
 from adata_assets_tests.share.conftest import open_s3

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import requests
 
-from adata_assets.share.readback import without_query
+from adata_assets.share.base.readback import without_query
 from adata_assets.tables import read_table
 from adata_assets_tests.conftest import demo_spec
 from adata_assets_tests.datasets import Dataset

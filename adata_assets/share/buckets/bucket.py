@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from adata_assets.errors import InputError
+from adata_assets.share.base.retry import TRANSIENT_STATUSES, read_retry_after, with_retries
 from adata_assets.share.contract import ShareError, TransientError
-from adata_assets.share.retry import TRANSIENT_STATUSES, read_retry_after, with_retries
 
 _SHA256 = "sha256"
 # Codes of status 400 that say that the request came to harm on its way.

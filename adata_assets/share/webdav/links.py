@@ -1,7 +1,7 @@
 """Public links of one folder on a Nextcloud server (its sharing API), and how they are addressed.
 
 Belongs here: finding, making and prolonging the share, and choosing the address that serves a file
-as it is. Does not belong here: files (`nextcloud_files`).
+as it is. Does not belong here: files (`files`).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from urllib.parse import urlencode
 
 import requests
 
+from adata_assets.share.base.readback import open_session, without_query
+from adata_assets.share.base.retry import TRANSIENT_STATUSES, read_retry_after, with_retries
 from adata_assets.share.contract import ShareError, TransientError
-from adata_assets.share.nextcloud_server import Server
-from adata_assets.share.readback import open_session, without_query
-from adata_assets.share.retry import TRANSIENT_STATUSES, read_retry_after, with_retries
+from adata_assets.share.webdav.server import Server
 
 __all__ = ["Share", "Shares", "addresses", "choose_address", "end_date"]
 

@@ -1,7 +1,7 @@
 """Asking a Nextcloud server as the user of the environment, and what its answers mean.
 
 Belongs here: login, one request with its tries, statuses in plain words, safe XML and JSON. Does
-not belong here: what files (`nextcloud_files`) and shares (`nextcloud_links`) are.
+not belong here: what files (`files`) and shares (`links`) are.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import requests
 from requests.auth import HTTPBasicAuth
 
 from adata_assets.errors import InputError
+from adata_assets.share.base.readback import open_session
+from adata_assets.share.base.retry import TRANSIENT_STATUSES, read_retry_after, with_retries
 from adata_assets.share.contract import ShareError, TransientError
-from adata_assets.share.readback import open_session
-from adata_assets.share.retry import TRANSIENT_STATUSES, read_retry_after, with_retries
 
 __all__ = ["PASSWORD_VARIABLE", "USER_VARIABLE", "Server", "login", "read_xml"]
 

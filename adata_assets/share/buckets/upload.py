@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from adata_assets.share.buckets.bucket import Part, SharedBucket, Upload, UploadGoneError
 from adata_assets.share.contract import Progress
-from adata_assets.share.s3_bucket import Part, SharedBucket, Upload, UploadGoneError
 
 # One part is in memory at a time. Amazon takes no parts below 5 MiB and no more than 10,000.
 _PART_BYTES = 16 << 20

@@ -1,7 +1,7 @@
 """Files of one dataset on a Nextcloud server: looking, uploading in parts, removing (WebDAV).
 
 Belongs here: what lies in the dataset's folder and among the unfinished uploads. Does not belong
-here: links (`nextcloud_links`).
+here: links (`links`).
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from urllib.parse import unquote
 
 import requests
 
+from adata_assets.share.base.retry import with_retries
 from adata_assets.share.contract import Progress, ShareError
-from adata_assets.share.nextcloud_server import Server
-from adata_assets.share.retry import with_retries
+from adata_assets.share.webdav.server import Server
 
 __all__ = ["Entry", "Files"]
 

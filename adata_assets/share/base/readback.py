@@ -14,8 +14,8 @@ from urllib.parse import urlsplit, urlunsplit
 import requests
 from requests.utils import get_environ_proxies
 
+from adata_assets.share.base.retry import TRANSIENT_STATUSES, read_retry_after, with_retries
 from adata_assets.share.contract import DamagedError, ShareError, ShareLink, TransientError
-from adata_assets.share.retry import TRANSIENT_STATUSES, read_retry_after, with_retries
 
 _TIMEOUT_S = (10, 60)
 _BLOCK_BYTES = 1 << 20

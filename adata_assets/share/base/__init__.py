@@ -1,0 +1,1 @@
+"""What every share store builds on: manifests, progress, reading back, retries."""
