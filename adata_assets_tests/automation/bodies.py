@@ -1,0 +1,35 @@
+"""What the stand-ins of a story do, and the stages that stories name."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from adata_assets.freshness import DatasetGraph, Node
+
+HEAD = (
+    *("raw_h5ad", "annotated_obs", "ledger", "counts", "gene_stats", "leakage"),
+    *("models/pca", "models/hvg"),
+)
+CHUNK = ("embeddings/pca", "embeddings/hvg", "cell_texts", "chunk_files", "share_links")
+COLLECTORS = ("embedding_scorecard", "hf_splits")
+FIRST, SECOND = "0001-of-0002", "0002-of-0002"
+
+
+class Bodies:
+    """What the stand-ins do: note the generations of their inputs; fail or wait if told so."""
+
+    def __init__(self, graph: DatasetGraph) -> None:
+        self.graph = graph
+        self.refresh = 0
+        self.hooks = {}
+        self.generations: dict[str, frozenset[int]] = {}
+        self.released: list[frozenset[int]] = []
+
+    def __call__(self, context: dg.AssetExecutionContext) -> None:
+        partition = context.partition_key if context.has_partition_key else None
+        node = Node("/".join(context.asset_key.path[1:]), partition)
+        self.hooks.get(node.name, lambda: None)()
+        inputs = [self.generations[given.name] for given in self.graph.inputs_of(node)]
+        self.generations[node.name] = frozenset().union(*inputs) or frozenset({self.refresh})
+        if node.stage == "hf_splits":
+            self.released.append(self.generations[node.name])
