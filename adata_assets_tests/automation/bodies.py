@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import dagster as dg
 
 from adata_assets.freshness import DatasetGraph, Node
+from adata_assets_tests.automation.story import imitate
+from adata_assets_tests.datasets import Dataset, make_spec
 
 HEAD = (
     *("raw_h5ad", "annotated_obs", "ledger", "counts", "gene_stats", "leakage"),
@@ -33,3 +38,12 @@ class Bodies:
         self.generations[node.name] = frozenset().union(*inputs) or frozenset({self.refresh})
         if node.stage == "hf_splits":
             self.released.append(self.generations[node.name])
+
+
+def imitate_dataset(folder: Path, **fields: Any) -> tuple[Bodies, dg.Definitions]:
+    """Return the graph of a dataset with two models and two chunks, without its work."""
+    splits = {"train": 0.6, "validation": 0.4, "test": 0.0, "split_by": "cell"}
+    given = {"chunks": {"count": 2}, "splits": splits, "schedule": "0 6 * * *", **fields}
+    graph = Dataset.make(make_spec("x.h5ad", **given), folder).graph
+    bodies = Bodies(graph)
+    return bodies, imitate(graph.defs, bodies)

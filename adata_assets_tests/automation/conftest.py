@@ -7,19 +7,14 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
-from adata_assets_tests.automation.bodies import Bodies
-from adata_assets_tests.automation.story import Story, imitate
-from adata_assets_tests.datasets import Dataset, make_spec
+from adata_assets_tests.automation.bodies import Bodies, imitate_dataset
+from adata_assets_tests.automation.story import Story
 
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bodies, dg.Definitions]:
     """The graph of a dataset with two models and two chunks, without its work."""
-    splits = {"train": 0.6, "validation": 0.4, "test": 0.0, "split_by": "cell"}
-    spec = make_spec("x.h5ad", chunks={"count": 2}, splits=splits, schedule="0 6 * * *")
-    graph = Dataset.make(spec, tmp_path_factory.mktemp("played")).graph
-    bodies = Bodies(graph)
-    return bodies, imitate(graph.defs, bodies)
+    return imitate_dataset(tmp_path_factory.mktemp("played"))
 
 
 @pytest.fixture
