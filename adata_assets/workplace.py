@@ -82,8 +82,9 @@ class Workplace:
         home, name = UPath(os.environ["DAGSTER_HOME"]), lock_name(self.graph.dataset_id)
         with locked(home, name=name, on_wait=self._say_waiting):
             free_dead_slots(self.instance, locked_id=self.graph.dataset_id)
-            if chosen or find_stale(self.graph, self.storage, self.instance):
-                require_space(forecast(self.graph, self.storage), self.storage)
+            if not (chosen or find_stale(self.graph, self.storage, self.instance)):
+                return []
+            require_space(forecast(self.graph, self.storage), self.storage)
             return materialize(
                 self.graph,
                 self.storage,

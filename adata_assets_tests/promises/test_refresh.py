@@ -48,7 +48,7 @@ def _covid(source: Path) -> DatasetSpec:
         splits={"train": 0.9, "validation": 0.1, "test": 0},
         keys={"group": "donor_id"},
         qc={},
-        embedders=({"name": "pca", "method": "pca"}, HVG),
+        embedders=({"name": "pca", "method": "pca"}, {**HVG, "n_genes": 200}),
         sentences={"length": 100},
         n_top_genes=2000,
     )
