@@ -16,8 +16,8 @@ from adata_assets.errors import InputError
 
 def find_red_checks(
     instance: dg.DagsterInstance, checks: Sequence[dg.AssetCheckKey]
-) -> Iterator[tuple[str, str | None, str]]:
-    """Yield name, partition and state of each check whose last execution did not pass.
+) -> Iterator[tuple[dg.AssetCheckKey, str | None, str]]:
+    """Yield key, partition and state of each check whose last execution did not pass.
 
     A check that passed on an older version of its asset did not pass; one that never ran is not
     known here.
@@ -25,8 +25,7 @@ def find_red_checks(
     passed = AssetCheckExecutionRecordStatus.SUCCEEDED
     for info in instance.event_log_storage.get_asset_check_partition_info(list(checks)):
         if not (info.is_current and info.latest_execution_status == passed):
-            name = f"{info.check_key.asset_key.to_user_string()}, {info.check_key.name}"
-            yield name, info.partition_key, str(info.latest_execution_status.value)
+            yield info.check_key, info.partition_key, str(info.latest_execution_status.value)
 
 
 def require_green(instance: dg.DagsterInstance, checks: Sequence[dg.AssetCheckKey]) -> None:
@@ -38,14 +37,18 @@ def require_green(instance: dg.DagsterInstance, checks: Sequence[dg.AssetCheckKe
         Names every such check.
     """
     red = [
-        f"{name}{f' [{part}]' if part else ''}"
-        for name, part, _ in find_red_checks(instance, checks)
+        f"{_name(key)}{f' [{part}]' if part else ''}"
+        for key, part, _ in find_red_checks(instance, checks)
     ]
     known = instance.event_log_storage.get_asset_check_partition_info(list(checks))
     unknown = set(checks) - {info.check_key for info in known}
-    red += [f"{key.asset_key.to_user_string()}, {key.name} (never ran)" for key in sorted(unknown)]
+    red += [f"{_name(key)} (never ran)" for key in sorted(unknown)]
     if red:
         raise InputError(
             f"{len(red)} blocking checks are red: {'; '.join(red[:5])}: nothing is released before "
             "they pass"
         )
+
+
+def _name(key: dg.AssetCheckKey) -> str:
+    return f"{key.asset_key.to_user_string()}, {key.name}"

@@ -152,8 +152,9 @@ class Workplace:
             end_dead_runs(self.instance)
             free_dead_slots(self.instance, locked_id=self.graph.dataset_id)
             stale = find_stale(self.graph, self.storage, self.instance)
-            if chosen or stale:
-                require_space(forecast(self.graph, self.storage), self.storage)
+            if not (chosen or stale):
+                return []
+            require_space(forecast(self.graph, self.storage), self.storage)
             on_begin(*foresee(self.graph, stale, chosen))
 
             def report(outcome: Outcome) -> None:

@@ -14,6 +14,7 @@ import yaml
 from adata_assets.share.serve import running_server
 from adata_assets.spec import DatasetSpec
 from adata_assets_tests.datasets import Dataset
+from adata_assets_tests.servers import postgres as postgres_server
 from adata_assets_tests.servers.radosgw import (
     HOW_TO_INSTALL,
     Radosgw,
@@ -52,10 +53,13 @@ def _captured_streams_stay_open() -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print one section when there is no server for the s3 store."""
+    """Print one section for each server that is not there."""
     if not find_radosgw():
         terminalreporter.section("the s3 share store was NOT tested", red=True, bold=True)
         terminalreporter.line(HOW_TO_INSTALL)
+    if not postgres_server.find_postgres():
+        terminalreporter.section("PostgreSQL was NOT tested", red=True, bold=True)
+        terminalreporter.line(postgres_server.HOW_TO_INSTALL)
 
 
 # Minutes each: begun last, one of them would keep one worker busy while the others are done.
@@ -114,3 +118,12 @@ def radosgw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Radosgw]:
         pytest.skip(HOW_TO_INSTALL)
     with running_radosgw(tmp_path_factory.mktemp("radosgw")) as gateway:
         yield gateway
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[postgres_server.Postgres]:
+    """A running PostgreSQL; whoever has none is told at the end of the session."""
+    if not postgres_server.find_postgres():
+        pytest.skip(postgres_server.HOW_TO_INSTALL)
+    with postgres_server.running_postgres() as server:
+        yield server

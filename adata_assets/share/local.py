@@ -152,7 +152,7 @@ class Store:
                 f"{link.remote_name}: {without_query(link.url)} is not a link of this store, whose "
                 f"links begin with {self._url('')}; materialize share_links again"
             )
-        with running_server(self._root) as base_url:
+        with running_server(self._root, wait=False) as base_url:
             url = f"{base_url}/{self.dataset_id}/{link.remote_name}"
             read_back(url, link, whole=whole)
 

@@ -76,8 +76,13 @@ def serve(root: Path, *, host: str = "127.0.0.1", port: int = 8765) -> None:
 
 
 @contextmanager
-def running_server(root: Path, *, port: int = 0) -> Iterator[str]:
+def running_server(root: Path, *, port: int = 0, wait: bool = True) -> Iterator[str]:
     """Run the server in a thread and offer its base URL; 0 takes a free port.
+
+    Parameters
+    ----------
+    wait
+        Return when the port is free again, which takes 0.2 s; else the thread ends by itself.
 
     Raises
     ------
@@ -94,8 +99,9 @@ def running_server(root: Path, *, port: int = 0) -> Iterator[str]:
         yield url
     finally:
         server.should_exit = True
-        thread.join(_STOP_TIMEOUT_S)
-        listener.close()
+        if wait:
+            thread.join(_STOP_TIMEOUT_S)
+            listener.close()
 
 
 def _find_file(home: Path, dataset_id: str, name: str) -> Path | None:

@@ -2,71 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import dagster as dg
 import pytest
 
 from adata_assets.automation import COMMAND_TAG
-from adata_assets.freshness import DatasetGraph, Node
-from adata_assets_tests.automation.story import Story, imitate
-from adata_assets_tests.datasets import Dataset, make_spec
+from adata_assets_tests.automation.bodies import (
+    CHUNK,
+    COLLECTORS,
+    FIRST,
+    HEAD,
+    SECOND,
+    Bodies,
+)
+from adata_assets_tests.automation.story import Story
 
 BY_HAND: dict[str, str] = {}
 BY_COMMAND = {COMMAND_TAG: "true"}
-HEAD = (
-    *("raw_h5ad", "annotated_obs", "ledger", "counts", "gene_stats", "leakage"),
-    *("models/pca", "models/hvg"),
-)
-CHUNK = ("embeddings/pca", "embeddings/hvg", "cell_texts", "chunk_files", "share_links")
-COLLECTORS = ("embedding_scorecard", "hf_splits")
-FIRST, SECOND = "0001-of-0002", "0002-of-0002"
-
-
-class Bodies:
-    """What the stand-ins do: note the generations of their inputs; fail or wait if told so."""
-
-    def __init__(self, graph: DatasetGraph) -> None:
-        self.graph = graph
-        self.refresh = 0
-        self.hooks = {}
-        self.generations: dict[str, frozenset[int]] = {}
-        self.released: list[frozenset[int]] = []
-
-    def __call__(self, context: dg.AssetExecutionContext) -> None:
-        partition = context.partition_key if context.has_partition_key else None
-        node = Node("/".join(context.asset_key.path[1:]), partition)
-        self.hooks.get(node.name, lambda: None)()
-        inputs = [self.generations[given.name] for given in self.graph.inputs_of(node)]
-        self.generations[node.name] = frozenset().union(*inputs) or frozenset({self.refresh})
-        if node.stage == "hf_splits":
-            self.released.append(self.generations[node.name])
-
-
-@pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bodies, dg.Definitions]:
-    """The graph of a dataset with two models and two chunks, without its work."""
-    splits = {"train": 0.6, "validation": 0.4, "test": 0.0, "split_by": "cell"}
-    spec = make_spec("x.h5ad", chunks={"count": 2}, splits=splits, schedule="0 6 * * *")
-    graph = Dataset.make(spec, tmp_path_factory.mktemp("played")).graph
-    bodies = Bodies(graph)
-    return bodies, imitate(graph.defs, bodies)
-
-
-@pytest.fixture
-def story(played: tuple[Bodies, dg.Definitions]) -> Iterator[Story]:
-    """A fresh instance whose sensor has ticked once."""
-    bodies, defs = played
-    bodies.__init__(bodies.graph)
-    with dg.DagsterInstance.ephemeral() as instance:
-        begun = Story(defs, instance, "cells")
-        begun.tick()
-        yield begun
-
-
-@pytest.fixture
-def bodies(played: tuple[Bodies, dg.Definitions]) -> Bodies:
-    return played[0]
 
 
 def refresh(story: Story, bodies: Bodies, *, runs_per_tick: int | None = None) -> None:

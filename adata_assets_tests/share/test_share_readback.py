@@ -116,7 +116,7 @@ def test_p16_the_store_refuses_an_html_page(
     link = local_store.put(chunk_file, NAME)
 
     @contextmanager
-    def wrong_server(root: Path) -> Iterator[str]:
+    def wrong_server(root: Path, *, wait: bool) -> Iterator[str]:
         yield f"{bad_store[0]}/login?"
 
     monkeypatch.setattr(local, "running_server", wrong_server)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import shutil
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -138,6 +139,16 @@ def test_a_root_behind_a_symbolic_link_is_served(
 def test_the_server_stops_with_its_block(root: Path) -> None:
     with running_server(root) as url:
         assert requests.get(url, timeout=10).status_code == 404
+    with pytest.raises(requests.ConnectionError):
+        requests.get(url, timeout=10)
+
+
+def test_a_server_that_nobody_waits_for_ends_by_itself(root: Path) -> None:
+    before = set(threading.enumerate())
+    with running_server(root, wait=False) as url:
+        assert requests.get(url, timeout=10).status_code == 404
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)
     with pytest.raises(requests.ConnectionError):
         requests.get(url, timeout=10)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from playwright.sync_api import Page, expect
 
@@ -51,8 +52,19 @@ def materialize_all(page: Page, dagster: Dagster, dataset_id: str) -> None:
     open_group(page, dagster, dataset_id)
     click(page, "Materialize all")
     click(page, "All", exact=True)
-    click(page, "Launch backfill")
-    see(page, "Created backfill")
+    press_until_taken(page, "Launch backfill")
+    expect(page.get_by_role("button", name="Cancel")).to_be_hidden(timeout=CLICK_MS)
+
+
+def press_until_taken(page: Page, name: str) -> None:
+    """Press a button of a dialog that may still be drawn anew, which swallows a press."""
+    button = page.get_by_role("button", name=name, exact=True)
+    for _ in range(5):
+        button.click(timeout=CLICK_MS)
+        # While the request is on its way the button has another name.
+        with suppress(AssertionError):
+            return expect(button).to_be_hidden(timeout=5_000)
+    raise AssertionError(f"{name!r} was pressed and nothing came of it")
 
 
 def observe_source(page: Page, dagster: Dagster, dataset_id: str) -> None:
