@@ -39,11 +39,12 @@ test: install $(VENV_MMCONTEXT)/.installed
 test-slow: install
 	python -m pytest -q -m slow adata_assets_tests
 
+# Fast tests only: the blocks of pages that build a dataset run with make test.
 check: install
 	ruff format --check .
 	ruff check .
 	mypy
-	python -m pytest -q -n 2 --dist loadfile adata_assets_tests/repository adata_assets
+	python -m pytest -q -n 2 --dist loadfile -k "not blocks_marked_to_run" adata_assets_tests/repository adata_assets
 	dagster definitions validate -w workspace.yaml
 	dg check defs
 

@@ -107,20 +107,20 @@ def profile(what: str, folder: Path, source: Path, n_chunks: int) -> None:
     print("\n".join(run_child(profiled, environment)[0].splitlines()[:120]))
 
 
-def report(costs: dict[int, tuple[Cost, Cost]]) -> None:
-    """Print a line per number of chunks."""
+def describe(n_chunks: int, costs: dict[int, tuple[Cost, Cost]]) -> str:
+    """Return one line: seconds, memory, and ratios to the fewest chunks."""
     fewest = min(costs)
     base, base_idle = costs[fewest]
-    for n_chunks, (built, idle) in costs.items():
-        added = (built.seconds - base.seconds) / max(n_chunks - fewest, 1)
-        print(
-            f"{n_chunks:>3} chunks: build {built} (x {built.seconds / base.seconds:.2f}), "
-            f"no-op {idle} (x {idle.seconds / base_idle.seconds:.2f}), per chunk {added:.2f} s"
-        )
+    built, idle = costs[n_chunks]
+    added = (built.seconds - base.seconds) / (n_chunks - fewest) if n_chunks > fewest else 0
+    return (
+        f"{n_chunks:>3} chunks: build {built} (x {built.seconds / base.seconds:.2f}), "
+        f"no-op {idle} (x {idle.seconds / base_idle.seconds:.2f}), per chunk {added:.2f} s"
+    )
 
 
 def main() -> None:
-    """Read the arguments, measure, report."""
+    """Read the arguments, measure, print each figure as it comes."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--n-chunks", type=int, nargs="+", default=[4, 16, 64])
     parser.add_argument("--repeats", type=int, default=1)
@@ -136,10 +136,10 @@ def main() -> None:
         for what, code in IMPORTS.items():
             cost = measure(["-W", "ignore", "-c", code], {}, max(given.repeats, 2))
             print(f"{what}: {cost}", flush=True)
-        costs = {
-            n: measure_chunks(folder, source, n, given.repeats) for n in sorted(given.n_chunks)
-        }
-    report(costs)
+        costs: dict[int, tuple[Cost, Cost]] = {}
+        for n_chunks in sorted(given.n_chunks):
+            costs[n_chunks] = measure_chunks(folder, source, n_chunks, given.repeats)
+            print(describe(n_chunks, costs), flush=True)
 
 
 if __name__ == "__main__":
