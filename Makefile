@@ -9,8 +9,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 install: $(VENV)/.installed
 
-# Python compiles what it imports; compiling all that is installed takes a minute more.
-PIP = bin/python -m pip install -q --disable-pip-version-check --no-compile
+PIP = bin/python -m pip install -q --disable-pip-version-check
 
 # torch goes first: asked for by another package, pip would take a build with several GB of CUDA.
 $(VENV)/.installed: constraints.txt setup.cfg pyproject.toml
