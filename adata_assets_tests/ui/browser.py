@@ -27,6 +27,7 @@ HOW_TO_INSTALL = (
 )
 # Far above what it takes on an idle machine: a busy one is no failure.
 LOAD_S, MATERIALIZE_S, STOP_S = 120, 600, 10
+POLL_S = 2
 RETRIES_OFF = {"enabled": False}
 BROWSER_OPTIONS = (
     "--no-sandbox",
@@ -72,7 +73,7 @@ class Dagster:
         while not is_so():
             tail = self.log.read_text()[-3000:]
             assert time.monotonic() < end, f"not {what} within {timeout_s} s\n{tail}"
-            time.sleep(1)
+            time.sleep(POLL_S)
 
     def is_loaded(self) -> bool:
         """Whether the code location is there."""

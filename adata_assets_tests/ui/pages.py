@@ -20,6 +20,11 @@ def open_url(page: Page, dagster: Dagster, path: str) -> None:
     page.goto(f"{dagster.url}/{path}", wait_until="domcontentloaded")
 
 
+def leave(page: Page) -> None:
+    """Open nothing: a page that is drawn again and again takes time from the runs."""
+    page.goto("about:blank")
+
+
 def click(page: Page, name: str, *, exact: bool = False) -> None:
     """Press the first button of that name."""
     page.get_by_role("button", name=name, exact=exact).first.click(timeout=CLICK_MS)
@@ -83,7 +88,8 @@ def open_partition(page: Page, dagster: Dagster, key: str, partition: str) -> No
 def launch_chosen_partition(page: Page) -> None:
     """Materialize the partition whose page is open, and no other."""
     click(page, "Materialize")
-    click(page, "Launch 1 run")
+    press_until_taken(page, "Launch 1 run")
+    expect(page.get_by_role("button", name="Cancel")).to_be_hidden(timeout=CLICK_MS)
 
 
 def read_error(page: Page, dagster: Dagster, run_id: str, error: str) -> None:

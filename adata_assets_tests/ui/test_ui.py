@@ -32,14 +32,17 @@ def test_two_datasets_by_clicking(tmp_path):
         open_page(CHROMIUM or "") as page,
     ):
         pages.see_lineages(page, dagster, ["cells", "pbmc68k"])
+        pages.leave(page)
         dagster.wait(lambda: questions.has_ticked(dagster), "automated", MATERIALIZE_S)
         # Dagster looks at a backfill twice a minute: the other dataset's story is told meanwhile.
         pages.observe_source(page, dagster, "cells")
         pages.materialize_all(page, dagster, "pbmc68k")
+        pages.leave(page)
         mend_a_chunk(page, dagster, obstacle)
         pages.see_columns_and_plots(page, dagster)
         pages.see_pictures(page, dagster)
         pages.see_a_tick(page, dagster, "refresh_links_cells")
+        pages.leave(page)
         # Not the backfill's own end: Dagster would look at it once more, half a minute later.
         dagster.wait(lambda: questions.is_made(dagster, "pbmc68k"), "materialized", MATERIALIZE_S)
         questions.require_green(dagster, "pbmc68k", n_assets=15, n_chunks=4)
@@ -64,6 +67,7 @@ def mend_a_chunk(page, dagster, obstacle) -> None:
     assert not questions.made(dagster, "cells/hf_splits"), "a chunk is missing"
     obstacle.unlink()
     pages.launch_chosen_partition(page)
+    pages.leave(page)
     dagster.wait(lambda: questions.is_made(dagster, "cells"), "followed", MATERIALIZE_S)
     pages.open_partition(page, dagster, f"cells/{FAILING}", CHUNKS[1])
     expect(page.get_by_text("Failed (0)")).to_be_visible(timeout=pages.CLICK_MS)
