@@ -69,7 +69,7 @@ def _reword(obs, template):
     )
 
 
-@settings(max_examples=120, deadline=None, derandomize=True)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(rows=CELLS, template=st.sampled_from(list(TEMPLATES)))
 def test_any_values_in_any_template_are_read_back(rows, template):
     """Property: whatever the values hold, each caption states exactly its cell's facts."""
@@ -77,7 +77,7 @@ def test_any_values_in_any_template_are_read_back(rows, template):
     assert find_caption_breaches(obs, known) == []
 
 
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(rows=CELLS, template=st.sampled_from(list(TEMPLATES)), field=st.sampled_from(FACT_FIELDS))
 def test_another_value_of_a_stated_field_is_found(rows, template, field):
     obs, known = write(rows, template=template)

@@ -61,7 +61,7 @@ def build(sources, species):
         return None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.lists(source_vars(), min_size=1, max_size=3),
     st.sampled_from(["human", "mouse", "other", None]),
@@ -89,7 +89,7 @@ def test_any_var_is_refused_or_mapped_without_loss(sources, species, seed):
     pd.testing.assert_frame_equal(genes.features, again.features)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.sampled_from(KNOWN[:16]), min_size=1, max_size=12), st.randoms())
 def test_what_a_name_means_does_not_depend_on_the_order(index, random):
     shuffled = random.sample(index, len(index))

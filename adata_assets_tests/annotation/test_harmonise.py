@@ -233,7 +233,7 @@ VALUES = st.one_of(
 NAMES = st.sampled_from([*FIELDS, *(f"{f}_ontology_term_id" for f in FIELDS), "x", "名"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(data=st.data(), names=st.lists(NAMES, unique=True, max_size=5), n_obs=st.integers(0, 6))
 def test_odd_obs_never_break(data: st.DataObject, names: list[str], n_obs: int):
     columns: dict[str, object] = {}

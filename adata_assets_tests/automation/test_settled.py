@@ -61,7 +61,7 @@ def test_refreshes_run_everything_exactly_once(story, bodies):
     assert bodies.released == [{1}, {2}]
 
 
-@pytest.mark.parametrize("slow", ["models/pca", pytest.param("models/hvg", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("slow", ["models/pca", "models/hvg"])
 def test_a_slow_model_beside_a_fast_one_is_waited_for(story, bodies, slow):
     make_by_hand(story, bodies, BY_COMMAND)
     bodies.hooks[slow] = lambda: [story.tick() for _ in range(3)]
