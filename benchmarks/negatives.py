@@ -21,7 +21,6 @@ from adata_assets.rows.negatives import (
     Hard,
     cell_keys,
     draw_negatives,
-    draw_with_kinds,
     unit_vectors,
 )
 
@@ -80,9 +79,9 @@ def time_hard(classes: FactClasses, keys: np.ndarray) -> str:
     vectors = np.random.default_rng(0).normal(size=(n_obs, N_DIMS)).astype(np.float32)
     hard = Hard(HARD_SHARE, unit_vectors(vectors), np.arange(n_obs))
     options = {"cell_key": keys, "n_slots": N_SLOTS, "seed": 0, "purpose": "bench", "hard": hard}
-    draw_with_kinds(classes, rows=(0, 1), **options)
+    draw_negatives(classes, rows=(0, 1), **options)
     start, cpu_start = time.perf_counter(), time.process_time()
-    drawn, kinds = draw_with_kinds(classes, **options)
+    drawn, kinds = draw_negatives(classes, **options)
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu_start
     anchors = np.repeat(np.arange(n_obs), N_SLOTS)
     if not incompatible(classes, anchors, drawn.ravel()).all():
@@ -113,7 +112,7 @@ def main(n_obs: int) -> None:
         keys = cell_keys([f"donor-{i:09d}" for i in range(n_obs)])
         seconds["keys"] = time.perf_counter() - start
         start, cpu_start = time.perf_counter(), time.process_time()
-        drawn = draw_negatives(classes, cell_key=keys, n_slots=N_SLOTS, seed=0, purpose="bench")
+        drawn = draw_negatives(classes, cell_key=keys, n_slots=N_SLOTS, seed=0, purpose="bench")[0]
         seconds["draw"] = time.perf_counter() - start
         seconds["of which CPU"] = time.process_time() - cpu_start
     anchors = np.repeat(np.arange(n_obs), N_SLOTS)
@@ -129,7 +128,7 @@ def main(n_obs: int) -> None:
     print(f"ratio {rate / plain_rate:.0f}")
     print(time_hard(classes, keys))
     tracemalloc.start()
-    draw_negatives(classes, cell_key=keys, n_slots=N_SLOTS, seed=0, purpose="bench")
+    draw_negatives(classes, cell_key=keys, n_slots=N_SLOTS, seed=0, purpose="bench")[0]
     peak = tracemalloc.get_traced_memory()[1] / 2**20
     tracemalloc.stop()
     whole = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10

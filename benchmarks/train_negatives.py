@@ -62,7 +62,7 @@ def draw(way: str, cells: pd.DataFrame, seed: int) -> np.ndarray:
     made = pd.Series(["made"] * len(cells))
     classes = build_fact_classes(cells["caption"], made, cells["facts"], known)
     keys = cell_keys([str(i) for i in range(len(cells))])
-    return draw_negatives(classes, cell_key=keys, n_slots=N_SLOTS, seed=seed, purpose="bench")
+    return draw_negatives(classes, cell_key=keys, n_slots=N_SLOTS, seed=seed, purpose="bench")[0]
 
 
 def train(way: str, loss: str, cells: pd.DataFrame, texts: list[str], seed: int) -> object:

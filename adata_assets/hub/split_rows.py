@@ -24,7 +24,7 @@ from adata_assets.artefact import Artefact
 from adata_assets.hub.sentence_spill import SentenceSpill
 from adata_assets.hub.split_vectors import open_split_vectors
 from adata_assets.rows.formats import add_evaluator_columns, build_rows
-from adata_assets.rows.negatives import KINDS, Hard, SameBatch, cell_keys, draw_with_kinds
+from adata_assets.rows.negatives import KINDS, Hard, SameBatch, cell_keys, draw_negatives
 from adata_assets.rows.parquet import ShardInfo, SplitWriter
 from adata_assets.spec import ConfigSpec, DatasetSpec
 from adata_assets.splitting.chunks import ChunkSlice
@@ -168,7 +168,7 @@ class _SplitCells:
         if self._spec.format == "single":
             return {}
         is_pair = self._spec.format == "pairs"
-        drawn, kinds = draw_with_kinds(
+        drawn, kinds = draw_negatives(
             self._classes,
             cell_key=self._keys,
             n_slots=1 if is_pair else self._spec.negatives_per_sample,

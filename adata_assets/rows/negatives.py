@@ -27,7 +27,6 @@ __all__ = [
     "SameBatch",
     "cell_keys",
     "draw_negatives",
-    "draw_with_kinds",
     "unit_vectors",
 ]
 
@@ -76,8 +75,8 @@ def draw_negatives(
     rows: tuple[int, int] | None = None,
     same_batch: SameBatch | None = None,
     hard: Hard | None = None,
-) -> np.ndarray:
-    """Valid negatives for the cells of one split, int64 positions within the split.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Valid negatives for the cells of one split, int64 positions within the split, and their kinds.
 
     Up to `draw_kernels.MAX_ATTEMPTS` cells of the split are looked at and the first is taken that
     is valid and in no earlier slot, then as many of those whose cell type does not rule them out;
@@ -103,55 +102,31 @@ def draw_negatives(
 
     Returns
     -------
-    `(n_cells, n_slots)`, or `(stop - start, n_slots)` with `rows`.
+    Negatives, `(n_cells, n_slots)`, or `(stop - start, n_slots)` with `rows`; and of the same shape,
+    int8, the place of each one's kind in `KINDS`.
 
     Raises
     ------
     InputError
         A cell has no valid negative in the split; the message names its class.
     """
-    return draw_with_kinds(
-        classes,
-        cell_key=cell_key,
-        n_slots=n_slots,
-        seed=seed,
-        purpose=purpose,
-        rows=rows,
-        same_batch=same_batch,
-        hard=hard,
-    )[0]
-
-
-def draw_with_kinds(
-    classes: FactClasses,
-    *,
-    cell_key: np.ndarray,
-    n_slots: int,
-    seed: int,
-    purpose: str,
-    rows: tuple[int, int] | None = None,
-    same_batch: SameBatch | None = None,
-    hard: Hard | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """What :func:`draw_negatives` returns, and for each negative its place in `KINDS`, int8."""
     n_cells = len(classes.class_of)
     start, stop = rows if rows is not None else (0, n_cells)
     _require_sizes(n_cells, cell_key, n_slots, (start, stop))
     draw = Draw(classes, cell_key, _base_of(seed, purpose), start)
     drawn = np.full((stop - start, n_slots), draws.NOT_DRAWN, dtype=np.int64)
     kinds = np.zeros(drawn.shape, dtype=np.int8)
+    parts: dict[str, InBatch | Nearest] = {}
     # One number decides the kind of a slot, so that the shares of kinds add up.
     coins = _base_of(seed, f"{purpose}/batch")
-    of_kind: dict[str, InBatch | Nearest] = {}
     if same_batch is not None:
-        of_kind["same_batch"] = InBatch(draw, same_batch, coins, drawn)
+        parts["same_batch"] = InBatch(draw, same_batch, coins, drawn)
     if hard is not None:
         below = same_batch.share if same_batch is not None else 0.0
-        of_kind["hard"] = Nearest(
-            draw, hard, coins, _base_of(seed, f"{purpose}/hard"), below, drawn
-        )
+        looks = _base_of(seed, f"{purpose}/hard")
+        parts["hard"] = Nearest(draw, hard, coins, looks, below, drawn)
     for slot in range(n_slots):
-        for kind, part in of_kind.items():
+        for kind, part in parts.items():
             is_open = drawn[:, slot] == draws.NOT_DRAWN
             part.fill(slot, drawn)
             kinds[is_open & (drawn[:, slot] != draws.NOT_DRAWN), slot] = KINDS.index(kind)

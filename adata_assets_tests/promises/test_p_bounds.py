@@ -119,7 +119,7 @@ def test_p20_gene_selection_needs_no_call_per_cell(tmp_path: Path) -> None:
 def test_p20_negatives_need_no_call_per_cell() -> None:
     def draw(n_obs: int) -> np.ndarray:
         classes, keys = cells[n_obs]
-        return draw_negatives(classes, cell_key=keys, n_slots=2, seed=0, purpose="test")
+        return draw_negatives(classes, cell_key=keys, n_slots=2, seed=0, purpose="test")[0]
 
     def make(n_obs: int) -> tuple[FactClasses, np.ndarray]:
         types = pd.Series([f"type{i % 5}" for i in range(n_obs)])

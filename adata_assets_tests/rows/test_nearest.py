@@ -17,7 +17,6 @@ from adata_assets.rows.negatives import (
     SameBatch,
     cell_keys,
     draw_negatives,
-    draw_with_kinds,
     unit_vectors,
 )
 from adata_assets.spec.published import Negatives
@@ -40,7 +39,7 @@ def draw(
     classes: FactClasses, keys: np.ndarray, hard: Hard | None, **options: object
 ) -> tuple[np.ndarray, np.ndarray]:
     given = {"n_slots": N_SLOTS, "seed": 0, "purpose": "p", **options}
-    return draw_with_kinds(classes, cell_key=keys, hard=hard, **given)
+    return draw_negatives(classes, cell_key=keys, hard=hard, **given)
 
 
 def cosines(vectors: np.ndarray) -> np.ndarray:
@@ -129,10 +128,10 @@ def test_without_a_share_nothing_changes() -> None:
     """And with one, the slots that are not hard are drawn as they would be without."""
     _, classes, keys = ready_cells(2_000)
     options = {"cell_key": keys, "n_slots": 1, "seed": 3, "purpose": "p"}
-    plain = draw_negatives(classes, **options)
+    plain = draw_negatives(classes, **options)[0]
     vectors = draw_vectors(len(keys))
-    assert (draw_negatives(classes, hard=hard_in(vectors, 0.0), **options) == plain).all()
-    drawn, kinds = draw_with_kinds(classes, hard=hard_in(vectors, 0.5), **options)
+    assert (draw_negatives(classes, hard=hard_in(vectors, 0.0), **options)[0] == plain).all()
+    drawn, kinds = draw_negatives(classes, hard=hard_in(vectors, 0.5), **options)
     assert (drawn == plain)[kinds != HARD].all()
     assert (drawn != plain)[kinds == HARD].mean() > 0.99
 
@@ -143,7 +142,7 @@ def test_draws_that_are_not_hard_are_those_of_the_first_version() -> None:
     classes, keys = rare_cells(n_cells, False), cell_keys([str(i) for i in range(n_cells)])
     batch = SameBatch(0.4, np.arange(n_cells) % 7)
     options = {"cell_key": keys, "n_slots": 3, "seed": 5, "purpose": "negatives"}
-    drawn = [draw_negatives(classes, same_batch=given, **options) for given in (None, batch)]
+    drawn = [draw_negatives(classes, same_batch=given, **options)[0] for given in (None, batch)]
     assert [hashlib.sha256(own.astype("<i8").tobytes()).hexdigest()[:16] for own in drawn] == [
         "f943d23ca213c1a5",
         "6965c55eb0c1ccb6",

@@ -35,7 +35,7 @@ def require_valid(classes: FactClasses, drawn: np.ndarray) -> None:
 
 def test_every_slot_is_filled_with_a_valid_cell() -> None:
     _, classes, keys = ready_cells(3_000)
-    drawn = draw_negatives(classes, cell_key=keys, n_slots=4, seed=1, purpose="negatives/train")
+    drawn = draw_negatives(classes, cell_key=keys, n_slots=4, seed=1, purpose="negatives/train")[0]
     assert drawn.shape == (len(keys), 4)
     assert drawn.dtype == np.int64
     require_valid(classes, drawn)
@@ -62,7 +62,7 @@ def test_p1_old_first_match_draws_few_and_shares_captions() -> None:
         pd.DataFrame({"cell_type": types}),
     )
     keys = cell_keys([str(i) for i in range(n_cells)])
-    ours = draw_negatives(classes, cell_key=keys, n_slots=20, seed=0, purpose="negatives")
+    ours = draw_negatives(classes, cell_key=keys, n_slots=20, seed=0, purpose="negatives")[0]
     require_valid(classes, ours)
     assert len(np.unique(ours[:, :2])) > 0.7 * n_cells
     assert (np.array(captions)[ours] != np.array(captions)[:, None]).all()
@@ -76,7 +76,7 @@ def test_draws_do_not_depend_on_chunks_threads_or_slots() -> None:
     def draw(rows: tuple[int, int] | None, n_slots: int = 3) -> np.ndarray:
         return draw_negatives(
             classes, cell_key=keys, n_slots=n_slots, seed=5, purpose="p", rows=rows
-        )
+        )[0]
 
     whole = draw(None)
     pieces = [(i, min(i + 170, n_cells)) for i in range(0, n_cells, 170)]
@@ -89,10 +89,12 @@ def test_draws_do_not_depend_on_chunks_threads_or_slots() -> None:
 
 def test_seed_purpose_id_and_slot_each_change_the_draw() -> None:
     _, classes, keys = ready_cells(1_000)
-    base = draw_negatives(classes, cell_key=keys, n_slots=2, seed=0, purpose="p")
-    other_seed = draw_negatives(classes, cell_key=keys, n_slots=2, seed=1, purpose="p")
-    other_purpose = draw_negatives(classes, cell_key=keys, n_slots=2, seed=0, purpose="q")
-    other_ids = draw_negatives(classes, cell_key=keys[::-1].copy(), n_slots=2, seed=0, purpose="p")
+    base = draw_negatives(classes, cell_key=keys, n_slots=2, seed=0, purpose="p")[0]
+    other_seed = draw_negatives(classes, cell_key=keys, n_slots=2, seed=1, purpose="p")[0]
+    other_purpose = draw_negatives(classes, cell_key=keys, n_slots=2, seed=0, purpose="q")[0]
+    other_ids = draw_negatives(classes, cell_key=keys[::-1].copy(), n_slots=2, seed=0, purpose="p")[
+        0
+    ]
     for other in (other_seed, other_purpose, other_ids, base[:, ::-1]):
         assert (base == other).mean() < 0.05
 
@@ -117,7 +119,7 @@ def test_rare_cells_are_drawn_evenly_after_the_attempts(is_given: bool, max_slot
     """Attempts, candidates and lists together are uniform over the allowed set."""
     n_cells = 5_000
     classes, keys = rare_cells(n_cells, is_given), cell_keys([str(i) for i in range(n_cells)])
-    drawn = draw_negatives(classes, cell_key=keys, n_slots=max_slots, seed=2, purpose="p")
+    drawn = draw_negatives(classes, cell_key=keys, n_slots=max_slots, seed=2, purpose="p")[0]
     require_valid(classes, drawn)
     by_common = drawn[np.arange(n_cells) % 500 != 0].ravel() // 500
     counts = np.bincount(by_common, minlength=10)
@@ -125,7 +127,7 @@ def test_rare_cells_are_drawn_evenly_after_the_attempts(is_given: bool, max_slot
     assert statistic(counts) < chi2.isf(1e-4, 9)
     half = draw_negatives(
         classes, cell_key=keys, n_slots=8, seed=2, purpose="p", rows=(2_500, 5_000)
-    )
+    )[0]
     assert (half == drawn[2_500:]).all()
 
 
@@ -134,7 +136,7 @@ def test_every_slot_is_even_over_the_cells_that_contradict_the_anchor() -> None:
     n_cells, everyone = len(keys), np.arange(len(keys))
     drawn = np.stack(
         [
-            draw_negatives(classes, cell_key=keys, n_slots=3, seed=seed, purpose="p")
+            draw_negatives(classes, cell_key=keys, n_slots=3, seed=seed, purpose="p")[0]
             for seed in range(300)
         ],
         axis=1,
@@ -155,7 +157,7 @@ def test_slots_of_an_anchor_hold_different_cells_as_long_as_there_are_any() -> N
     for cells, is_rare in ((ready_cells(400, seed=4)[1], False), (rare_cells(1_000, True), True)):
         n_cells, n_slots = len(cells.class_of), 12
         keys = cell_keys([str(i) for i in range(n_cells)])
-        drawn = draw_negatives(cells, cell_key=keys, n_slots=n_slots, seed=0, purpose="p")
+        drawn = draw_negatives(cells, cell_key=keys, n_slots=n_slots, seed=0, purpose="p")[0]
         require_valid(cells, drawn)
         for i in range(0, n_cells, 7):
             allowed = incompatible(cells, np.full(n_cells, i), np.arange(n_cells))
@@ -174,7 +176,7 @@ def test_one_shared_caption_is_avoided_when_it_fills_the_candidates() -> None:
         captions, pd.Series(["given"] * n_cells), pd.Series([None] * n_cells), types
     )
     keys = cell_keys([str(i) for i in range(n_cells)])
-    drawn = draw_negatives(classes, cell_key=keys, n_slots=2, seed=0, purpose="p")
+    drawn = draw_negatives(classes, cell_key=keys, n_slots=2, seed=0, purpose="p")[0]
     require_valid(classes, drawn)
     counts = np.bincount(drawn[: n_cells // 3].ravel(), minlength=n_cells)[-2:]
     assert statistic(counts) < chi2.isf(1e-4, 1)
@@ -191,17 +193,17 @@ def test_an_anchor_without_negative_is_named() -> None:
     with pytest.raises(
         InputError, match=r"made caption of class 2 \(cell 2 .*states \[\]\): remove"
     ):
-        draw_negatives(classes, cell_key=keys, n_slots=1, seed=0, purpose="p")
+        draw_negatives(classes, cell_key=keys, n_slots=1, seed=0, purpose="p")[0]
 
 
 def test_bad_sizes_are_refused() -> None:
     _, classes, keys = ready_cells(50)
     with pytest.raises(InputError, match="n_slots is 0"):
-        draw_negatives(classes, cell_key=keys, n_slots=0, seed=0, purpose="p")
+        draw_negatives(classes, cell_key=keys, n_slots=0, seed=0, purpose="p")[0]
     with pytest.raises(InputError, match="cell_key is int64"):
-        draw_negatives(classes, cell_key=keys.view(np.int64), n_slots=1, seed=0, purpose="p")
+        draw_negatives(classes, cell_key=keys.view(np.int64), n_slots=1, seed=0, purpose="p")[0]
     with pytest.raises(InputError, match=r"rows \(0, 9999\)"):
-        draw_negatives(classes, cell_key=keys, n_slots=1, seed=0, purpose="p", rows=(0, 9999))
+        draw_negatives(classes, cell_key=keys, n_slots=1, seed=0, purpose="p", rows=(0, 9999))[0]
 
 
 def key_by_definition(cell_id: str) -> int:

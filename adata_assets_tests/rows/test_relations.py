@@ -134,5 +134,5 @@ def test_no_draw_is_of_a_related_type() -> None:
     for source in ("made", "given"):
         classes = fact_classes(annotated(types, terms, source=source))
         keys = cell_keys([str(i) for i in range(2_000)])
-        drawn = draw_negatives(classes, cell_key=keys, n_slots=2, seed=0, purpose="p")
+        drawn = draw_negatives(classes, cell_key=keys, n_slots=2, seed=0, purpose="p")[0]
         assert ((place[drawn] == 2) == (place != 2)[:, None]).all()

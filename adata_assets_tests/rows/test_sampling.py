@@ -57,7 +57,7 @@ def test_usage_is_that_of_a_plain_sampler(
     ours, plain, distinct = [], [], []
     counts = np.zeros((len(allowed), n_cells), np.int64)
     for seed in range(N_SEEDS):
-        drawn = draw_negatives(classes, cell_key=keys, n_slots=N_SLOTS, seed=seed, purpose="p")
+        drawn = draw_negatives(classes, cell_key=keys, n_slots=N_SLOTS, seed=seed, purpose="p")[0]
         rng = np.random.default_rng(seed)
         reference = np.stack([rng.choice(allowed[k], N_SLOTS) for k in kind])
         ours.append(entropy(drawn, n_cells))
@@ -97,18 +97,20 @@ def test_a_share_of_the_negatives_is_of_the_same_batch(
     shares = []
     for seed in range(N_SEEDS):
         options = {"cell_key": keys, "n_slots": 1, "seed": seed, "purpose": "p"}
-        drawn = draw_negatives(classes, same_batch=SameBatch(0.3, batch), **options)
+        drawn = draw_negatives(classes, same_batch=SameBatch(0.3, batch), **options)[0]
         anchors = np.arange(n_cells)
         assert incompatible(classes, anchors, drawn[:, 0]).all()
         is_same = (batch[drawn[:, 0]] == batch) & (batch >= 0)
         shares.append(is_same.mean())
-        none = draw_negatives(classes, same_batch=SameBatch(0.0, batch), **options)
-        assert (none == draw_negatives(classes, **options)).all()
+        none = draw_negatives(classes, same_batch=SameBatch(0.0, batch), **options)[0]
+        assert (none == draw_negatives(classes, **options)[0]).all()
     assert np.mean(shares) == pytest.approx(np.mean(expected_share), abs=0.01)
-    whole = draw_negatives(classes, same_batch=SameBatch(1.0, batch), **(options | {"n_slots": 3}))
+    whole = draw_negatives(classes, same_batch=SameBatch(1.0, batch), **(options | {"n_slots": 3}))[
+        0
+    ]
     part = draw_negatives(
         classes, same_batch=SameBatch(1.0, batch), rows=(100, 170), **(options | {"n_slots": 3})
-    )
+    )[0]
     assert (part == whole[100:170]).all()
     for i in np.flatnonzero(batch >= 0):
         own = allowed[kind[i]][batch[allowed[kind[i]]] == batch[i]]
@@ -134,7 +136,7 @@ def test_each_part_of_the_mixture_is_even() -> None:
             seed=seed,
             purpose="p",
             same_batch=SameBatch(0.5, batch),
-        )
+        )[0]
         is_same = batch[drawn] == batch[:, None]
         same += np.bincount(drawn[is_same], minlength=n_cells)
         other += np.bincount(drawn[~is_same], minlength=n_cells)
