@@ -53,14 +53,18 @@ def asset_of(step_key: str | None) -> str:
     return (step_key or "").replace("__", "/")
 
 
+def read_step_error(event: dg.DagsterEvent) -> StepError:
+    """Return what a step's failure tells: the words of a ``Failure``, else the error's own."""
+    data = event.step_failure_data
+    told = data.user_failure_data and data.user_failure_data.description
+    return StepError(asset_of(event.step_key), told or message_of(data.error))
+
+
 def find_step_errors(instance: dg.DagsterInstance, run_id: str) -> Iterator[StepError]:
     """Yield the steps of a run that failed."""
     for entry in instance.all_logs(run_id, of_type=DagsterEventType.STEP_FAILURE):
-        event = entry.dagster_event
-        if event is not None:
-            data = event.step_failure_data
-            told = data.user_failure_data and data.user_failure_data.description
-            yield StepError(asset_of(event.step_key), told or message_of(data.error))
+        if entry.dagster_event is not None:
+            yield read_step_error(entry.dagster_event)
 
 
 def datasets_of(run: dg.DagsterRun) -> set[str]:

@@ -22,7 +22,7 @@ from adata_assets.assets.stage import PROGRESS_LOGGER
 from adata_assets.automation import COMMAND_TAG
 from adata_assets.beta import ignore_beta_warnings
 from adata_assets.freshness import DatasetGraph, Node, find_stale
-from adata_assets.run_errors import asset_of, message_of
+from adata_assets.run_errors import message_of, read_step_error
 from adata_assets.storage import Storage
 
 # Dagster's own log lines would bury the progress; errors are told at the end.
@@ -150,16 +150,12 @@ def execute(defs: dg.Definitions, instance: dg.DagsterInstance, run: Run) -> Out
         tags={COMMAND_TAG: "true", "dagster/max_retries": "0"},
         raise_on_error=False,
     )
-    errors = tuple(
-        asset_of(event.step_key)
-        + (f" {run.partition_key}" if run.partition_key else "")
-        + f": {message_of(event.step_failure_data.error)}"
-        for event in result.all_events
-        if event.is_step_failure
-    )
+    failed = [read_step_error(event) for event in result.all_events if event.is_step_failure]
+    chunk = f" {run.partition_key}" if run.partition_key else ""
+    errors = tuple(f"{step.asset}{chunk}: {step.message}" for step in failed)
     if not result.success and not errors:
         errors = tuple(
-            f"{run.dataset_id} {run.partition_key or ''}: {message_of(event.job_failure_data.error)}"
+            f"{run.dataset_id}{chunk}: {message_of(event.job_failure_data.error)}"
             for event in result.all_events
             if event.is_job_failure
         )

@@ -13,7 +13,7 @@ import dagster as dg
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from adata_assets.freshness import DatasetGraph, Node, find_stale
-from adata_assets.run_errors import message_of
+from adata_assets.run_errors import read_step_error
 from adata_assets.storage import Storage
 
 State = Literal["fresh", "stale", "failed", "missing"]
@@ -165,7 +165,7 @@ def _errors_of(instance: dg.DagsterInstance, run_id: str) -> dict[str, str]:
         elif event.event_type == _EVENT.STEP_SUCCESS:
             states.pop(event.step_key, None)
         else:
-            states[event.step_key] = message_of(event.step_failure_data.error).splitlines()[0]
+            states[event.step_key] = read_step_error(event).message.partition("\n")[0]
     return states
 
 

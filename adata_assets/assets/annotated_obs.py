@@ -1,6 +1,7 @@
 """``annotated_obs``: one row per raw cell, kept or left out with a reason; the gene table."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -17,6 +18,9 @@ from adata_assets.checks import artefact_type, column_schema
 from adata_assets.resources import StorageResource
 from adata_assets.schemas.annotated import ObsSchema, VarSchema
 from adata_assets.spec import DatasetSpec
+
+if TYPE_CHECKING:
+    from adata_assets.annotation.annotate import AnnotatedObs
 
 STAGE = "annotated_obs"
 READS = (
@@ -91,14 +95,21 @@ def build_annotated_obs(spec: DatasetSpec, folder: Path | None) -> dg.AssetsDefi
             draft.committed,
             tables=("obs.parquet", "var.parquet"),
             pictures=draw_annotated(draft.committed),
-            n_raw=len(annotated.obs),
-            n_obs=sum(annotated.facts["split_sizes"].values()),
-            **{f"n_obs_{split}": n for split, n in annotated.facts["split_sizes"].items()},
-            dealing=dg.MetadataValue.json(annotated.facts["dealing"]),
             split_lock=dg.MetadataValue.json(lock),
-            genes=dg.MetadataValue.md(annotated.gene_report.to_markdown(index=False)),
-            harmonised=dg.MetadataValue.md(annotated.harmonised.report.to_markdown(index=False)),
-            values=dg.MetadataValue.json(annotated.facts["values"]),
+            **_show(annotated),
         )
 
     return annotated_obs
+
+
+def _show(annotated: "AnnotatedObs") -> dict[str, Any]:
+    facts = annotated.facts
+    return {
+        "n_raw": len(annotated.obs),
+        "n_obs": sum(facts["split_sizes"].values()),
+        **{f"n_obs_{split}": n for split, n in facts["split_sizes"].items()},
+        "dealing": dg.MetadataValue.json(facts["dealing"]),
+        "genes": dg.MetadataValue.md(annotated.gene_report.to_markdown(index=False)),
+        "harmonised": dg.MetadataValue.md(annotated.harmonised.report.to_markdown(index=False)),
+        "values": dg.MetadataValue.json(facts["values"]),
+    }

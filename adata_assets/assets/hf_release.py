@@ -1,6 +1,7 @@
 """``hf_release``: the push to the Hub, only for datasets that say ``publish``."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -16,6 +17,9 @@ from adata_assets.assets.stage import (
 from adata_assets.gate import require_green
 from adata_assets.resources import StorageResource
 from adata_assets.spec import DatasetSpec, Publish
+
+if TYPE_CHECKING:
+    from adata_assets.hub.publish import Release
 
 STAGE = "hf_release"
 
@@ -53,7 +57,7 @@ def build_hf_release(
         context: dg.AssetExecutionContext, storage: StorageResource, hf_splits: Artefact
     ) -> dg.Output[Artefact]:
         from adata_assets.hub.open_links import require_lasting_links
-        from adata_assets.hub.publish import publish_folder, write_release
+        from adata_assets.hub.publish import write_release
 
         require_green(context.instance, blocking)
         end, accepted = hf_splits.metadata["expires_at"], publish.accept_expiring_links
@@ -66,15 +70,7 @@ def build_hf_release(
             tried_again(context),
             store.draft(spec.dataset_id, STAGE, code_version=version, inputs=[hf_splits]) as draft,
         ):
-            release = publish_folder(
-                hf_splits.local_folder,
-                {name: entry["sha256"] for name, entry in hf_splits.files.items()},
-                repo_id=publish.repo_id,
-                dataset_id=spec.dataset_id,
-                private=publish.private,
-                message=f"{spec.title}: {tag}",
-                tag=tag,
-            )
+            release = _publish(spec, publish, hf_splits, tag)
             write_release(release, draft.folder)
             # Tags keep earlier releases alive, and their rows link to files as well.
             draft.metadata["shared"] = sorted({*earlier, *hf_splits.metadata["shared"]})
@@ -87,3 +83,17 @@ def build_hf_release(
         )
 
     return hf_release
+
+
+def _publish(spec: DatasetSpec, publish: Publish, hf_splits: Artefact, tag: str) -> "Release":
+    from adata_assets.hub.publish import publish_folder
+
+    return publish_folder(
+        hf_splits.local_folder,
+        {name: entry["sha256"] for name, entry in hf_splits.files.items()},
+        repo_id=publish.repo_id,
+        dataset_id=spec.dataset_id,
+        private=publish.private,
+        message=f"{spec.title}: {tag}",
+        tag=tag,
+    )

@@ -1,7 +1,7 @@
 """``share_links``: the two files of a chunk, put into the share store and read back."""
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -15,10 +15,14 @@ from adata_assets.assets.stage import (
     upstream,
 )
 from adata_assets.checks import artefact_type, column_schema
+from adata_assets.expiry import earliest_end
 from adata_assets.resources import StorageResource
 from adata_assets.schemas.chunked import ShareLinkSchema
 from adata_assets.share import load_dataset_settings
 from adata_assets.spec import DatasetSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 STAGE = "share_links"
 TABLE = "share_links.parquet"
@@ -56,21 +60,13 @@ def build_share_links(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.
     def share_links(
         context: dg.AssetExecutionContext, storage: StorageResource, chunk_files: Artefact
     ) -> dg.Output[Artefact]:
-        from adata_assets.expiry import earliest_end
-        from adata_assets.share.base.readback import without_query
         from adata_assets.share.chunk_links import share_chunk
         from adata_assets.tables import write_table
 
-        store = storage.open()
+        store, place = storage.open(), (spec.dataset_id, STAGE, context.partition_key)
         with (
             tried_again(context),
-            store.draft(
-                spec.dataset_id,
-                STAGE,
-                context.partition_key,
-                code_version=version,
-                inputs=[chunk_files],
-            ) as draft,
+            store.draft(*place, code_version=version, inputs=[chunk_files]) as draft,
         ):
             links = share_chunk(spec, chunk_files, root=store.root, say=tell(context))
             write_table(links, draft.folder / TABLE)
@@ -79,18 +75,23 @@ def build_share_links(spec: DatasetSpec, chunks: dg.PartitionsDefinition) -> dg.
                 "expires_at": earliest_end(links["expires_at"]),
                 "shared": sorted(links["remote_name"]),
             }
-        # A presigned link lets everybody in who sees it, and the UI is read by others.
-        urls = [dg.MetadataValue.url(without_query(url)) for url in links["url"]]
-        shown: dict[str, Any] = dict(zip(links["kind"], urls, strict=True))
         return to_output(
             draft.committed,
             tables=[TABLE],
             n_obs=chunk_files.metadata["n_obs"],
             expires_at=draft.metadata["expires_at"] or "never",
-            **shown,
+            **_show(links),
         )
 
     return share_links
+
+
+def _show(links: "pd.DataFrame") -> dict[str, Any]:
+    from adata_assets.share.base.readback import without_query
+
+    # A presigned link lets everybody in who sees it, and the UI is read by others.
+    urls = [dg.MetadataValue.url(without_query(url)) for url in links["url"]]
+    return dict(zip(links["kind"], urls, strict=True))
 
 
 def _freshness(spec: DatasetSpec, lifetime_s: int | None) -> dg.FreshnessPolicy | None:

@@ -1,7 +1,8 @@
 """``adata-assets``: the command. Each subcommand gets, calls, prints.
 
 Belongs here: the group and its help. Each module below holds a few subcommands and imports what
-they need only when they are called.
+they need only when they are called: ``raw_files`` (inspect, new), ``building`` (plan, materialize,
+gc), ``states`` (status), ``serving`` (serve, home), ``releases`` (lint, verify, retract).
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ from __future__ import annotations
 import click
 
 from adata_assets.cli.building import gc, materialize, plan
-from adata_assets.cli.files import inspect, new
+from adata_assets.cli.output import EXIT_FAILED, EXIT_INPUT
+from adata_assets.cli.raw_files import inspect, new
 from adata_assets.cli.releases import lint, retract, verify
 from adata_assets.cli.serving import home, serve
-from adata_assets.cli.stating import status
-from adata_assets.cli.telling import EXIT_FAILED, EXIT_INPUT
+from adata_assets.cli.states import status
 
 __all__ = ["EXIT_FAILED", "EXIT_INPUT", "main"]
 

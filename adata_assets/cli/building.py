@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from adata_assets.cli.progress import Progress
-from adata_assets.cli.telling import (
+from adata_assets.cli.output import (
     EXIT_FAILED,
     json_option,
     say_aside,
@@ -17,6 +16,7 @@ from adata_assets.cli.telling import (
     tell_json,
     tell_lines,
 )
+from adata_assets.cli.progress import Progress
 
 if TYPE_CHECKING:
     from adata_assets.workplace import Workplace

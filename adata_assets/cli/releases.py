@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from adata_assets.cli.telling import EXIT_FAILED, json_option, tell_errors, tell_json, tell_lines
+from adata_assets.cli.output import EXIT_FAILED, json_option, tell_errors, tell_json, tell_lines
 from adata_assets.errors import InputError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from adata_assets.cli.telling import tell_errors
+from adata_assets.cli.output import tell_errors
 
 
 @click.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -16,26 +17,11 @@ from adata_assets.spec import DatasetSpec
 TAGS = ("multimodal", "omics", "sentence-transformers", "anndata")
 
 
-def build_card(
-    spec: DatasetSpec,
-    *,
-    shards: Mapping[str, Sequence[ShardInfo]],
-    example: Mapping[str, Any],
-    about: Sequence[Mapping[str, Any]],
-    n_genes: Sequence[Mapping[str, Any]],
-    annotated: Mapping[str, Any],
-    ledger: pd.DataFrame,
-    captions: Mapping[str, CaptionCounts],
-    known: str,
-    leakage: str,
-    negatives: str = "",
-    links_end: str | None = None,
-    configs: Sequence[ConfigFiles] = (),
-    scorecard: tuple[pd.DataFrame, Mapping[str, Any]] | None = None,
-) -> str:
-    """Return the README.md of a published folder.
+@dataclass(frozen=True)
+class CardFacts:
+    """What a card tells besides the settings of its dataset.
 
-    Parameters
+    Attributes
     ----------
     shards
         Files of each split.
@@ -50,100 +36,113 @@ def build_card(
         Facts of ``annotated_obs``: split sizes, how the cells were split.
     ledger
         ``LedgerSchema``.
-    links_end
-        When the first link ends, ISO time with zone; None: never.
+    captions
+        Captions of every split.
     known
         What is known of the cells, as Markdown.
     leakage
         What the splits share, as Markdown.
     negatives
         How negatives were drawn, as Markdown; empty if all were drawn alike.
+    links_end
+        When the first link ends, ISO time with zone; None: never.
     configs
         The configs beside the default one.
-    captions
-        Captions of every split.
     scorecard
         ``ScorecardSchema`` and the facts beside it; None: there are no embeddings.
+    """
+
+    shards: Mapping[str, Sequence[ShardInfo]]
+    example: Mapping[str, Any]
+    about: Sequence[Mapping[str, Any]]
+    n_genes: Sequence[Mapping[str, Any]]
+    annotated: Mapping[str, Any]
+    ledger: pd.DataFrame
+    captions: Mapping[str, CaptionCounts]
+    known: str
+    leakage: str
+    negatives: str = ""
+    links_end: str | None = None
+    configs: Sequence[ConfigFiles] = ()
+    scorecard: tuple[pd.DataFrame, Mapping[str, Any]] | None = None
+
+
+def build_card(spec: DatasetSpec, facts: CardFacts) -> str:
+    """Return the README.md of a published folder.
 
     Raises
     ------
     InputError
         If a placeholder of the template has no value, or a value no place.
     """
-    sizes = {split: sum(s.n_bytes for s in found) for split, found in shards.items()}
+    example, annotated, ledger = facts.example, facts.annotated, facts.ledger
     matter = parts.front_matter(
         pretty_name=spec.pretty_name,
         license=spec.license,
         tags=TAGS,
-        splits={split: [f"data/{split}-*"] for split in shards},
+        splits={split: [f"data/{split}-*"] for split in facts.shards},
         features=[{"name": name, "dtype": _dtype(value)} for name, value in example.items()],
-        n_rows={split: sum(s.n_rows for s in found) for split, found in shards.items()},
-        n_bytes={split: sum(s.n_bytes_raw for s in found) for split, found in shards.items()},
-        download_size=sum(sizes.values()),
-        configs=configs,
+        n_rows=_sum_up(facts, "n_rows"),
+        n_bytes=_sum_up(facts, "n_bytes_raw"),
+        download_size=sum(_sum_up(facts, "n_bytes").values()),
+        configs=facts.configs,
     )
     values = {
         "title": spec.title,
-        "overview_section": _tell_first(annotated, captions, example, len(about), known),
+        "overview_section": _tell_first(facts),
         "description": spec.description,
-        "dataset_type_explanation": _explain_rows(
-            spec, list(example), n_genes, annotated, negatives
-        ),
+        "dataset_type_explanation": _explain_rows(spec, facts),
         "cs_length": parts.describe_sentence_length(
-            max(facts["n_genes_max"] for facts in n_genes),
-            min(facts["n_genes_min"] for facts in n_genes),
+            max(of_chunk["n_genes_max"] for of_chunk in facts.n_genes),
+            min(of_chunk["n_genes_min"] for of_chunk in facts.n_genes),
             spec.sentences.length,
         ),
         "example_data_formatted": parts.format_example_row(example),
-        "configs_section": describe_configs(configs),
+        "configs_section": describe_configs(facts.configs),
         "example_share_link": example["share_link"],
-        "links_lifetime": parts.describe_links(links_end),
-        "embedding_generation": parts.describe_embeddings(about),
-        "scorecard_section": _describe_figures(scorecard),
-        "splits_section": f"{_describe_splits(annotated)}\n\n{leakage}",
+        "links_lifetime": parts.describe_links(facts.links_end),
+        "embedding_generation": parts.describe_embeddings(facts.about),
+        "scorecard_section": _describe_figures(facts.scorecard),
+        "splits_section": f"{_describe_splits(annotated)}\n\n{facts.leakage}",
         "ledger_section": f"{parts.describe_ledger(ledger)}\n\n{parts.explain_rules(ledger)}".strip(),
         "source_section": parts.describe_source(spec.data_sources),
         "citations_section": parts.cite_sources(spec.citations),
         "methods_section": parts.cite_methods(
             [embedder.method for embedder in spec.embedders], spec.citations
         ),
-        **_describe_use(spec, shards, annotated, ledger, captions),
+        **_describe_use(spec, facts),
         "repo_id": spec.repo_id,
-        "first_split": next(iter(shards)),
+        "first_split": next(iter(facts.shards)),
     }
     return parts.render_card(front_matter=matter, values=values)
 
 
-def _tell_first(
-    annotated: Mapping[str, Any],
-    captions: Mapping[str, CaptionCounts],
-    example: Mapping[str, Any],
-    n_files: int,
-    known: str,
-) -> str:
-    link = example["share_link"]
-    overview = parts.describe_overview(annotated["split_sizes"], captions, link, n_files=n_files)
-    return f"{overview}\n\n{known}"
+def _sum_up(facts: CardFacts, name: str) -> dict[str, int]:
+    return {split: sum(getattr(s, name) for s in found) for split, found in facts.shards.items()}
 
 
-def _describe_use(
-    spec: DatasetSpec,
-    shards: Mapping[str, Sequence[ShardInfo]],
-    annotated: Mapping[str, Any],
-    ledger: pd.DataFrame,
-    captions: Mapping[str, CaptionCounts],
-) -> dict[str, str]:
+def _tell_first(facts: CardFacts) -> str:
+    overview = parts.describe_overview(
+        facts.annotated["split_sizes"],
+        facts.captions,
+        facts.example["share_link"],
+        n_files=len(facts.about),
+    )
+    return f"{overview}\n\n{facts.known}"
+
+
+def _describe_use(spec: DatasetSpec, facts: CardFacts) -> dict[str, str]:
     limits = parts.list_limits(
-        annotated=annotated, ledger=ledger, captions=captions, format=spec.format
+        annotated=facts.annotated, ledger=facts.ledger, captions=facts.captions, format=spec.format
     )
     return {
         "limits_section": parts.describe_limits(limits),
-        "licences_section": parts.describe_licences(spec.license, spec.sources, ledger),
+        "licences_section": parts.describe_licences(spec.license, spec.sources, facts.ledger),
         "citation_section": parts.describe_citation(spec.title, spec.repo_id),
         "captions_section": parts.describe_captions(
-            captions, format=spec.format, first_split=next(iter(shards))
+            facts.captions, format=spec.format, first_split=next(iter(facts.shards))
         ),
-        "checksums_section": parts.describe_checksums(shards, spec.repo_id),
+        "checksums_section": parts.describe_checksums(facts.shards, spec.repo_id),
     }
 
 
@@ -165,17 +164,13 @@ def _describe_figures(scorecard: tuple[pd.DataFrame, Mapping[str, Any]] | None) 
     return f"{text}\n\n{parts.link_pictures(facts['figures'])}" if facts["figures"] else text
 
 
-def _explain_rows(
-    spec: DatasetSpec,
-    columns: Sequence[str],
-    of_chunks: Sequence[Mapping[str, Any]],
-    annotated: Mapping[str, Any],
-    negatives: str,
-) -> str:
-    text = parts.explain_dataset_type(spec.format, columns, n_negatives=spec.negatives_per_sample)
-    n_train = annotated["split_sizes"].get("train", 0)
-    about_labels = parts.describe_labels(count_labelled(of_chunks), n_train)
-    return "\n\n".join(filter(None, (text, describe_choices(spec), negatives, about_labels)))
+def _explain_rows(spec: DatasetSpec, facts: CardFacts) -> str:
+    text = parts.explain_dataset_type(
+        spec.format, list(facts.example), n_negatives=spec.negatives_per_sample
+    )
+    n_train = facts.annotated["split_sizes"].get("train", 0)
+    about_labels = parts.describe_labels(count_labelled(facts.n_genes), n_train)
+    return "\n\n".join(filter(None, (text, describe_choices(spec), facts.negatives, about_labels)))
 
 
 def count_labelled(of_chunks: Sequence[Mapping[str, Any]]) -> dict[str, int]:

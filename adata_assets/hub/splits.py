@@ -8,7 +8,7 @@ in memory at a time; of a whole split only ids, fact classes and captions.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,8 @@ from adata_assets.hub.card_captions import count_captions
 from adata_assets.hub.card_leakage import describe_leakage
 from adata_assets.hub.card_negatives import describe_negatives
 from adata_assets.hub.card_overview import describe_known
-from adata_assets.hub.configs import write_configs
-from adata_assets.hub.dataset_card import build_card, count_labelled
+from adata_assets.hub.configs import ConfigFiles, write_configs
+from adata_assets.hub.dataset_card import CardFacts, build_card, count_labelled
 from adata_assets.hub.descriptions import write_descriptions
 from adata_assets.hub.manifest import state_negatives
 from adata_assets.hub.split_rows import WrittenSplit, write_split
@@ -109,48 +109,56 @@ def write_hf_splits(
 
     shards = write_texts(None)
     configs = write_configs(spec, inputs.annotated, chunks, folder, write_texts=write_texts)
-    first = next(iter(shards.values()))[0]
-    example = pq.ParquetFile(folder / first.file_name).read_row_group(0).slice(0, 1).to_pylist()[0]
-    ledger = read_table(inputs.ledger.local(LEDGER))
-    columns = ["split", "caption", "caption_id", "known_facts"]
-    obs = read_table(inputs.annotated.local(OBS), columns)
-    captions = count_captions(obs)
     hard_by = state_space(spec, inputs.embedding)
-    of_texts = [inputs.cell_texts[chunk.partition_key].metadata for chunk in chunks]
-    card = build_card(
-        spec,
-        shards=shards,
-        example=example,
-        about=[inputs.share_links[chunk.partition_key].metadata["about"] for chunk in chunks],
-        n_genes=of_texts,
-        annotated=inputs.annotated.metadata,
-        links_end=inputs.links_end,
-        configs=configs,
-        negatives=describe_negatives(spec, n_negatives, hard_by),
-        ledger=ledger,
-        captions=captions,
-        known=describe_known(obs["known_facts"][obs["split"].notna()]),
-        leakage=describe_leakage(*read_leakage(inputs.leakage)),
-        scorecard=_copy_scorecard(inputs.scorecard, folder) if inputs.scorecard else None,
-    )
-    (folder / CARD).write_text(card, encoding="utf-8")
+    told = describe_negatives(spec, n_negatives, hard_by)
+    facts = _gather_facts(inputs, shards, configs, told, folder)
+    (folder / CARD).write_text(build_card(spec, facts), encoding="utf-8")
     write_descriptions(
         folder,
         spec,
         inputs.all,
-        ledger=ledger,
-        captions=captions,
-        columns=list(example),
+        ledger=facts.ledger,
+        captions=facts.captions,
+        columns=list(facts.example),
         negatives=state_negatives(spec, n_negatives, hard_by),
     )
     return {
         "n_rows": {split: sum(s.n_rows for s in found) for split, found in shards.items()},
         "n_bytes": {split: sum(s.n_bytes for s in found) for split, found in shards.items()},
-        "example": example,
+        "example": facts.example,
         "shared": inputs.shared,
         "expires_at": inputs.links_end,
-        "contains_label": [key for key, n in count_labelled(of_texts).items() if n],
+        "contains_label": [key for key, n in count_labelled(facts.n_genes).items() if n],
     }
+
+
+def _gather_facts(
+    inputs: ReleaseInputs,
+    shards: Mapping[str, list[ShardInfo]],
+    configs: Sequence[ConfigFiles],
+    negatives: str,
+    folder: Path,
+) -> CardFacts:
+    first = next(iter(shards.values()))[0]
+    example = pq.ParquetFile(folder / first.file_name).read_row_group(0).slice(0, 1).to_pylist()[0]
+    columns = ["split", "caption", "caption_id", "known_facts"]
+    obs = read_table(inputs.annotated.local(OBS), columns)
+    keys = [chunk.partition_key for chunk in inputs.chunks()]
+    return CardFacts(
+        shards=shards,
+        example=example,
+        about=[inputs.share_links[key].metadata["about"] for key in keys],
+        n_genes=[inputs.cell_texts[key].metadata for key in keys],
+        annotated=inputs.annotated.metadata,
+        links_end=inputs.links_end,
+        configs=configs,
+        negatives=negatives,
+        ledger=read_table(inputs.ledger.local(LEDGER)),
+        captions=count_captions(obs),
+        known=describe_known(obs["known_facts"][obs["split"].notna()]),
+        leakage=describe_leakage(*read_leakage(inputs.leakage)),
+        scorecard=_copy_scorecard(inputs.scorecard, folder) if inputs.scorecard else None,
+    )
 
 
 def _copy_scorecard(scorecard: Artefact, folder: Path) -> tuple[pd.DataFrame, Mapping[str, Any]]:

@@ -142,11 +142,6 @@ def build_rows(
         "negative_texts": negative_texts,
         "negative_caption": negative_caption,
     }
-    needed = {
-        "single": set(),
-        "pairs": {"caption", "negative_caption"},
-        "multiplets": {"caption", "negative_texts" if is_text else "negative_ids"},
-    }
     negatives = list(negative_texts or negative_ids or [])
     names = column_names(
         format,
@@ -154,15 +149,15 @@ def build_rows(
         n_negatives=len(negatives),
         negatives_as_text=is_text,
     )
-    _require_given(format, given, needed[format])
-    columns = {"sample_idx": sample_idx, **sentences}
-    if format == "pairs":
-        columns |= {"caption": caption, "negative_caption": negative_caption}
-    elif format == "multiplets":
-        named = negative_columns(len(negatives), negatives_as_text=is_text)
-        columns |= {"positive": caption, **dict(zip(named, negatives, strict=True))}
-    columns |= {"share_link": share_link, "adata_link": adata_link}
-    rows = _require_strings(columns)
+    _require_given(format, given, is_text)
+    named = negative_columns(len(negatives), negatives_as_text=is_text)
+    texts = {
+        "single": {},
+        "pairs": {"caption": caption, "negative_caption": negative_caption},
+        "multiplets": {"positive": caption, **dict(zip(named, negatives, strict=True))},
+    }
+    links = {"share_link": share_link, "adata_link": adata_link}
+    rows = _require_strings({"sample_idx": sample_idx, **sentences, **texts[format], **links})
     _require_ids(rows)
     return _pair_up(rows, names) if format == "pairs" else rows.select(names)
 
@@ -177,7 +172,12 @@ def add_evaluator_columns(pairs: pa.Table) -> pa.Table:
     return named.add_column(at + 1, "sentence_2", pairs["caption"])
 
 
-def _require_given(format: str, given: Mapping[str, object], needed: set[str]) -> None:
+def _require_given(format: str, given: Mapping[str, object], is_text: bool) -> None:
+    needed: set[str] = {
+        "single": set(),
+        "pairs": {"caption", "negative_caption"},
+        "multiplets": {"caption", "negative_texts" if is_text else "negative_ids"},
+    }[format]
     has = {name for name, value in given.items() if value is not None}
     if has != needed:
         raise InputError(

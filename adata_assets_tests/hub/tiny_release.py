@@ -17,7 +17,7 @@ from adata_assets.hub.card_captions import count_captions
 from adata_assets.hub.card_limits import list_limits
 from adata_assets.hub.card_rows import describe_columns
 from adata_assets.hub.croissant import CROISSANT, state_responsibly, write_croissant
-from adata_assets.hub.dataset_card import build_card
+from adata_assets.hub.dataset_card import CardFacts, build_card
 from adata_assets.hub.lint import PublishedFolder
 from adata_assets.hub.manifest import (
     MANIFEST,
@@ -166,8 +166,7 @@ class TinyRelease:
             or pq.read_table(self.path / "data/test-00000-of-00001.parquet").slice(0, 1).to_pylist()
         )
         captions = self._count_captions()
-        card = build_card(
-            self.spec,
+        facts = CardFacts(
             shards=shards,
             example=example[0],
             about=[ABOUT],
@@ -178,7 +177,7 @@ class TinyRelease:
             known="Nothing is known of the cells but their counts.",
             leakage="Nothing is in two splits.",
         )
-        (self.path / "README.md").write_text(card)
+        (self.path / "README.md").write_text(build_card(self.spec, facts))
         limits = list_limits(
             annotated=ANNOTATED, ledger=LEDGER, captions=captions, format=self.spec.format
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from adata_assets.cli.telling import (
+from adata_assets.cli.output import (
     EXIT_FAILED,
     json_option,
     say_aside,

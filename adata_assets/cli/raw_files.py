@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from adata_assets.cli.telling import (
+from adata_assets.cli.output import (
     EXIT_FAILED,
     json_option,
     tell_errors,
