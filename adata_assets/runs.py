@@ -7,7 +7,6 @@ Belongs here: driving the same Dagster instance that the UI shows. What is stale
 from __future__ import annotations
 
 import ctypes
-import functools
 import logging
 import multiprocessing
 import sys
@@ -183,13 +182,6 @@ def _execute_all(
             yield future.result()
 
 
-@functools.cache
-def _worker_defs() -> dg.Definitions:
-    from adata_assets.definitions import defs
-
-    return defs()
-
-
 class _ToStderr(logging.Handler):
     # logging's own handler would keep the stream of the moment it was made.
     def emit(self, record: logging.LogRecord) -> None:
@@ -206,7 +198,9 @@ def show_progress() -> None:
 
 
 def _execute_in_worker(run: Run) -> Outcome:
+    from adata_assets.definitions import defs
+
     ignore_beta_warnings()
     show_progress()
     with dg.DagsterInstance.get() as instance:
-        return execute(_worker_defs(), instance, run)
+        return execute(defs(), instance, run)

@@ -11,7 +11,6 @@ import dagster as dg
 
 from adata_assets.artefact import Artefact, hash_of
 from adata_assets.assets.shown import describe_artefact
-from adata_assets.automation import settled
 from adata_assets.spec import DatasetSpec
 
 IO_MANAGER_KEY = "artefacts"
@@ -88,7 +87,6 @@ def asset_options(
         "partitions_def": partitions_def,
         "dagster_type": dagster_type,
         "io_manager_key": IO_MANAGER_KEY,
-        "automation_condition": settled() if spec.automate else None,
     }
 
 

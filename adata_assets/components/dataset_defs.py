@@ -25,6 +25,8 @@ from adata_assets.assets.models import build_model
 from adata_assets.assets.raw_h5ad import build_raw_h5ad
 from adata_assets.assets.share_links import build_share_links
 from adata_assets.assets.source import build_source
+from adata_assets.assets.stage import key_of
+from adata_assets.automation import automate
 from adata_assets.checks import build_checks
 from adata_assets.components.jobs import build_jobs
 from adata_assets.components.link_schedules import build_link_schedules
@@ -72,6 +74,8 @@ def build_dataset_defs(
     if spec.publish:
         keys = [key for check in checks for key in check.check_keys]
         assets.append(build_hf_release(spec, spec.publish, blocked_by=keys))
+    if spec.automate:
+        assets = automate(assets, _find_neighbours(spec))
     own = dg.Definitions(
         # The UI opens the file of a stage from these; the YAML's own place is added by Dagster.
         assets=dg.with_source_code_references(assets),
@@ -80,3 +84,21 @@ def build_dataset_defs(
         schedules=build_link_schedules(spec, chunks),
     )
     return dg.Definitions.merge(own, build_look_schedules(spec))
+
+
+def _find_neighbours(spec: DatasetSpec) -> dict[dg.AssetKey, list[dg.AssetKey]]:
+    """Return what must not be at work meanwhile, so that each chunk, and the collectors, are one run.
+
+    A chunk could begin with the texts while a model is being fitted, the scorecard while the last
+    chunk is being shared; the rest would then need a run of its own.
+    """
+    models = [f"models/{embedder.name}" for embedder in spec.embedders]
+    stages = {
+        "cell_texts": models,
+        **{f"embeddings/{embedder.name}": models for embedder in spec.embedders},
+        "embedding_scorecard": ["share_links"],
+    }
+    return {
+        key_of(spec, stage): [key_of(spec, other) for other in others]
+        for stage, others in stages.items()
+    }

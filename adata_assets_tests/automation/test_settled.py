@@ -15,6 +15,12 @@ from adata_assets_tests.automation.bodies import (
 )
 from adata_assets_tests.automation.story import Story
 
+# One run for the head, one for each chunk, one for the collectors.
+IN_FEW_RUNS = [
+    sorted(HEAD),
+    sorted(f"{stage}@{key}" for stage in CHUNK for key in (FIRST, SECOND)),
+    sorted(COLLECTORS),
+]
 BY_HAND: dict[str, str] = {}
 BY_COMMAND = {COMMAND_TAG: "true"}
 
@@ -49,11 +55,7 @@ def test_refreshes_run_everything_exactly_once(story, bodies):
     assert [story.tick(), story.tick()] == [[], []], "a fresh instance waits to be asked"
     refresh(story, bodies, runs_per_tick=1)
     assert story.ran() == everything(bodies, 1)
-    assert [asked for asked in story.requested if asked] == [
-        sorted(HEAD),
-        sorted(f"{stage}@{key}" for stage in CHUNK for key in (FIRST, SECOND)),
-        sorted(COLLECTORS),
-    ], "one run for the head, one for each chunk, one for the collectors"
+    assert [asked for asked in story.requested if asked] == IN_FEW_RUNS
     story.observe("v1")
     assert [story.tick(), story.tick()] == [[], []], "the source is unchanged"
     refresh(story, bodies)
@@ -61,13 +63,15 @@ def test_refreshes_run_everything_exactly_once(story, bodies):
     assert bodies.released == [{1}, {2}]
 
 
-@pytest.mark.parametrize("slow", ["models/pca", "models/hvg"])
-def test_a_slow_model_beside_a_fast_one_is_waited_for(story, bodies, slow):
+@pytest.mark.parametrize("slow", ["models/pca", "models/hvg", f"share_links@{SECOND}"])
+def test_a_slow_step_beside_fast_ones_is_waited_for(story, bodies, slow):
     make_by_hand(story, bodies, BY_COMMAND)
     bodies.hooks[slow] = lambda: [story.tick() for _ in range(3)]
+    story.requested.clear()
     refresh(story, bodies)
     assert story.ran() == everything(bodies, 2)
     assert bodies.released == [{1}, {2}]
+    assert [asked for asked in story.requested if asked] == IN_FEW_RUNS
 
 
 def test_a_slow_model_in_a_run_of_its_own_is_waited_for(story, bodies):

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from adata_assets.annotation.counts.reading import SCALE
+from adata_assets.annotation.counts.forms import SCALE
 from adata_assets.matrix.spill import RowSpill, spill_folder
 
 _N_BINS = 20
