@@ -11,7 +11,8 @@ from operator import or_
 
 import dagster as dg
 
-SENSOR_INTERVAL_S = 5
+# Dagster looks every 5 s; an interval of 5 s would miss every other look by a hair.
+SENSOR_INTERVAL_S = 3
 # On every run of the command, which brings up to date what is downstream of it by itself.
 COMMAND_TAG = "adata_assets/command"
 
@@ -26,8 +27,11 @@ def automate(
     beside
         By asset what must not be at work meanwhile although it is not upstream.
     """
+    specs = [spec for asset in assets if asset.is_materializable for spec in asset.specs]
+    sources = {key for asset in assets if not asset.is_materializable for key in asset.keys}
     inputs = {
-        spec.key: [dep.asset_key for dep in spec.deps] for asset in assets for spec in asset.specs
+        spec.key: [dep.asset_key for dep in spec.deps if dep.asset_key not in sources]
+        for spec in specs
     }
 
     def with_condition(spec: dg.AssetSpec) -> dg.AssetSpec:
@@ -95,17 +99,27 @@ def settled(
     is_there = ~(condition.missing() | condition.execution_failed()) & passed
     looked_at = [
         *(condition.asset_matches(key, _still_to_come()) for key in ancestors),
-        *(condition.asset_matches(key, condition.in_progress()) for key in beside),
+        *(condition.asset_matches(key, _at_work()) for key in beside),
     ]
     return (
         (condition.newly_missing() | new_inputs).since_last_handled()
         & condition.all_deps_match(is_there | condition.will_be_requested())
-        & ~reduce(or_, looked_at, condition.in_progress())
+        & ~reduce(or_, looked_at, _at_work())
     ).with_label("settled")
 
 
+def _at_work() -> dg.AutomationCondition:
+    """In progress, or since the last tick no longer, with nothing new to see.
+
+    A tick reads what is new first, and what is in progress about a second later: what a run makes
+    in between is new in the next tick only.
+    """
+    in_progress = dg.AutomationCondition.in_progress()
+    return in_progress | ((~in_progress).newly_true() & ~dg.AutomationCondition.newly_updated())
+
+
 def _still_to_come() -> dg.AutomationCondition:
-    """In progress, or older than an input and not asked for in this tick.
+    """At work, or older than an input and not asked for in this tick.
 
     Dagster takes for asked for only what can be in one run with the asset that waits: while the
     head is, chunks are out of date for a collector.
@@ -114,7 +128,7 @@ def _still_to_come() -> dg.AutomationCondition:
     is_coming = condition.will_be_requested()
     newer_inputs = condition.any_deps_match(condition.newly_updated() | is_coming)
     out_of_date = newer_inputs.since(condition.newly_updated())
-    return condition.in_progress() | (out_of_date & ~is_coming)
+    return _at_work() | (out_of_date & ~is_coming)
 
 
 def build_sensor() -> dg.AutomationConditionSensorDefinition:

@@ -88,10 +88,14 @@ class Story:
     queue: list[dg.DagsterRun] = field(default_factory=list)
     requested: list[list[str]] = field(default_factory=list)
 
+    def key_of(self, stage: str) -> dg.AssetKey:
+        """The key of a stage."""
+        return dg.AssetKey([self.dataset_id, *stage.split("/")])
+
     def observe(self, version: str) -> None:
         """The scheduled look at the source finds this content."""
-        source = dg.AssetKey([self.dataset_id, "source"])
-        event = dg.AssetObservation(asset_key=source, tags={DATA_VERSION_TAG: version})
+        tags = {DATA_VERSION_TAG: version}
+        event = dg.AssetObservation(asset_key=self.key_of("source"), tags=tags)
         self.instance.report_runless_asset_event(event)
 
     def tick(self) -> list[str]:
@@ -117,7 +121,7 @@ class Story:
         tags: Mapping[str, str] = AUTOMATION,
     ) -> dg.DagsterRun:
         """Queue a run, as the daemon does: from now on it is in progress."""
-        keys = {dg.AssetKey([self.dataset_id, *stage.split("/")]) for stage in stages}
+        keys = {self.key_of(stage) for stage in stages}
         job = self.defs.resolve_implicit_global_asset_job_def()
         run = self.instance.create_run_for_job(
             job.get_subset(asset_selection=keys),

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import Event
+
 import pytest
+from dagster._core.asset_graph_view.asset_graph_view import AssetGraphView
+from dagster._core.storage import partition_status_cache
 
 from adata_assets.automation import COMMAND_TAG
 from adata_assets_tests.automation.bodies import (
@@ -120,3 +126,60 @@ def test_untagged_runs_are_followed_up(story, bodies):
     assert story.finish(story.start(HEAD, tags=BY_HAND))
     story.settle()
     assert story.ran() == everything(bodies, 1)
+
+
+@pytest.mark.parametrize("slow", ["chunk_files", "share_links"])
+def test_a_run_that_ends_while_a_tick_reads_is_not_repeated(story, bodies, monkeypatch, slow):
+    """A tick reads what is new, and what is in progress a moment later: it may have ended between."""
+    make_by_hand(story, bodies, BY_COMMAND)
+    bodies.refresh += 1
+    story.observe(f"v{bodies.refresh}")
+    story.requested.clear()
+    story.tick()
+    story.finish(story.queue[0])
+    for _ in range(2):
+        story.tick()
+    find_in_progress = partition_status_cache.build_failed_and_in_progress_partition_subset
+    find_new = AssetGraphView._compute_updated_since_cursor_subset
+    gates = {key: Gate() for key in (FIRST, SECOND)}
+    for key, gate in gates.items():
+        bodies.hooks[f"{slow}@{key}"] = gate.wait
+    runs = {run.tags["dagster/partition"]: run for run in story.queue}
+    with ThreadPoolExecutor(2) as elsewhere:
+        ended = {}
+        for key, gate in gates.items():
+            ended[key] = elsewhere.submit(story.finish, runs[key])
+            assert gate.reached.wait(60)
+
+        def end_and_find(instance, asset_key, *others, **named):
+            if asset_key == story.key_of(slow):
+                gates[FIRST].may_pass.set()
+                assert ended[FIRST].result(60)
+            return find_in_progress(instance, asset_key, *others, **named)
+
+        async def find_nothing_new(view, key, *others, **named):
+            if key == story.key_of(slow):
+                return view.get_empty_subset(key=key)
+            return await find_new(view, key, *others, **named)
+
+        monkeypatch.setattr(partition_status_cache, find_in_progress.__name__, end_and_find)
+        monkeypatch.setattr(AssetGraphView, find_new.__name__, find_nothing_new)
+        story.tick()
+        monkeypatch.undo()
+        gates[SECOND].may_pass.set()
+    story.settle()
+    assert story.ran() == everything(bodies, 2)
+    assert [asked for asked in story.requested if asked] == IN_FEW_RUNS
+
+
+@dataclass
+class Gate:
+    """Where a step waits until it may pass."""
+
+    reached: Event = field(default_factory=Event)
+    may_pass: Event = field(default_factory=Event)
+
+    def wait(self) -> None:
+        """Tell that the step is here, and wait."""
+        self.reached.set()
+        assert self.may_pass.wait(60)
