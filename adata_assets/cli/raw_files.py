@@ -118,8 +118,8 @@ def _say_next(added: NewDataset) -> Iterator[str]:
     yield f"  adata-assets plan {added.dataset_id}"
     yield f"  adata-assets materialize {added.dataset_id}"
     yield (
-        "  or in the UI (make ui; Reload when it is open): group "
-        f"{added.dataset_id}, Materialize all, All"
+        "  or in the UI (make ui; Reload definitions when it is open): "
+        f"asset {added.dataset_id}/source, Observe; the rest follows by itself"
     )
 
 
