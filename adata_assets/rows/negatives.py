@@ -116,6 +116,24 @@ def draw_negatives(
     draw = Draw(classes, cell_key, _base_of(seed, purpose), start)
     drawn = np.full((stop - start, n_slots), draws.NOT_DRAWN, dtype=np.int64)
     kinds = np.zeros(drawn.shape, dtype=np.int8)
+    parts = _begin_parts(draw, drawn, seed, purpose, same_batch, hard)
+    for slot in range(n_slots):
+        for kind, part in parts.items():
+            is_open = drawn[:, slot] == draws.NOT_DRAWN
+            part.fill(slot, drawn)
+            kinds[is_open & (drawn[:, slot] != draws.NOT_DRAWN), slot] = KINDS.index(kind)
+        draw.fill(slot, drawn)
+    return drawn, kinds
+
+
+def _begin_parts(
+    draw: Draw,
+    drawn: np.ndarray,
+    seed: int,
+    purpose: str,
+    same_batch: SameBatch | None,
+    hard: Hard | None,
+) -> dict[str, InBatch | Nearest]:
     parts: dict[str, InBatch | Nearest] = {}
     # One number decides the kind of a slot, so that the shares of kinds add up.
     coins = _base_of(seed, f"{purpose}/batch")
@@ -125,13 +143,7 @@ def draw_negatives(
         below = same_batch.share if same_batch is not None else 0.0
         looks = _base_of(seed, f"{purpose}/hard")
         parts["hard"] = Nearest(draw, hard, coins, looks, below, drawn)
-    for slot in range(n_slots):
-        for kind, part in parts.items():
-            is_open = drawn[:, slot] == draws.NOT_DRAWN
-            part.fill(slot, drawn)
-            kinds[is_open & (drawn[:, slot] != draws.NOT_DRAWN), slot] = KINDS.index(kind)
-        draw.fill(slot, drawn)
-    return drawn, kinds
+    return parts
 
 
 def _require_sizes(n_cells: int, cell_key: np.ndarray, n_slots: int, rows: tuple[int, int]) -> None:
