@@ -1,7 +1,7 @@
 """Runs whose process was killed: found, marked as failed, their pool slots freed.
 
-Belongs here: what Dagster's daemon does not notice, a run worker that ended without a word together
-with the code server that started it. Runs of other hosts are left alone.
+Belongs here: what Dagster's daemon does not notice, a run worker that ended without a word. Runs of
+other hosts are left alone.
 """
 
 import dagster as dg
@@ -10,7 +10,11 @@ from dagster._core.events import JobFailureData, RunFailureReason
 from adata_assets.processes import HOST, PID, is_gone
 
 INTERVAL_S = 15
-_AT_WORK = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+_AT_WORK = [
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
 
 
 def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:

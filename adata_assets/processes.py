@@ -20,15 +20,20 @@ HOST = "adata_assets/host"
 RUN = "adata_assets/process_of_run"
 
 
-def describe_process(run_id: str) -> dict[str, str]:
-    """Return the tags that name this process as the one that executes a run.
+def describe_process(run_id: str, pid: int | None = None) -> dict[str, str]:
+    """Return the tags that name a process, None: this one, as the one that executes a run.
+
+    Raises
+    ------
+    psutil.NoSuchProcess
+        If it has ended and its parent has seen that.
 
     Examples
     --------
     >>> sorted(describe_process("one"))[0]
     'adata_assets/host'
     """
-    process = psutil.Process(os.getpid())
+    process = psutil.Process(pid or os.getpid())
     return {
         PID: str(process.pid),
         START: _start_of(process),
@@ -48,14 +53,30 @@ def is_gone(tags: Mapping[str, str], run_id: str) -> bool:
     >>> is_gone(describe_process("one"), "one"), is_gone({}, "one")
     (False, False)
     """
-    if tags.get(RUN) != run_id or tags.get(HOST) != socket.gethostname():
-        return False
+    return _is_here(tags, run_id) and find_process(tags, run_id) is None
+
+
+def find_process(tags: Mapping[str, str], run_id: str) -> psutil.Process | None:
+    """Return the living process of this host that a run's tags name; None if there is none.
+
+    Examples
+    --------
+    >>> find_process(describe_process("one"), "one").pid == os.getpid()
+    True
+    """
+    if not _is_here(tags, run_id):
+        return None
     try:
         process = psutil.Process(int(tags[PID]))
         # A killed child stays in the list until its parent looks.
-        return process.status() == psutil.STATUS_ZOMBIE or _start_of(process) != tags[START]
+        is_dead = process.status() == psutil.STATUS_ZOMBIE or _start_of(process) != tags[START]
     except psutil.NoSuchProcess:
-        return True
+        return None
+    return None if is_dead else process
+
+
+def _is_here(tags: Mapping[str, str], run_id: str) -> bool:
+    return tags.get(RUN) == run_id and tags.get(HOST) == socket.gethostname()
 
 
 def _start_of(process: psutil.Process) -> str:

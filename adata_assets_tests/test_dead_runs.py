@@ -96,8 +96,9 @@ def test_of_other_hosts_and_of_a_retry_that_has_not_begun_nothing_is_known(chang
     assert not is_gone(tags, "one")
 
 
-def test_a_killed_run_is_failed_and_its_slot_is_free(instance, killed):
-    run, alive, unknown = (start(instance) for _ in range(3))
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED])
+def test_a_killed_run_is_failed_and_its_slot_is_free(instance, killed, status):
+    run, alive, unknown = start(instance, status), start(instance), start(instance)
     instance.add_run_tags(run.run_id, tags_of(killed, run.run_id))
     instance.add_run_tags(alive.run_id, describe_process(alive.run_id))
     events = instance.event_log_storage

@@ -31,7 +31,7 @@ QUIET_S = 40
 ENDS_S = 900
 # Less than it takes from the first step to the last on an idle machine.
 WORK_S = 20
-VICTIMS = ("worker and code server", "worker", "daemon", "code server")
+VICTIMS = ("worker and code server", "worker", "daemon", "code server", "fork server")
 _REFRESH = """mutation {launchRun(executionParams: {mode: "default", runConfigData: {}, selector: {
     repositoryLocationName: "adata_assets", repositoryName: "__repository__",
     jobName: "refresh_cells"}}) {__typename}}"""
@@ -96,6 +96,7 @@ class Development:
             ("daemon", " dagster._daemon "),
             ("code server", " api grpc "),
             ("code server", " code-server start "),
+            ("fork server", " from multiprocessing.forkserver "),
         ]
         for process in psutil.process_iter(["cmdline"]):
             words = " ".join(process.info["cmdline"] or [])

@@ -30,7 +30,7 @@ LAYERS = (
     ("findings",),
     ("checks",),
     ("gate",),
-    ("io_managers", "automation", "dead_runs", "run_errors"),
+    ("io_managers", "automation", "dead_runs", "run_errors", "preloaded", "launcher"),
     ("alerts",),
     ("assets",),
     ("components",),

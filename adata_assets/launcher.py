@@ -1,0 +1,92 @@
+"""Runs begin as a fork of a process that has its libraries loaded.
+
+Dagster's own launcher starts an interpreter for every run, which imports for seconds before the run
+does anything; a refresh is several runs after each other. Belongs here: how the process of a run
+that Dagster's daemon hands out begins and is stopped. Which process that is, is in ``processes``.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import dagster as dg
+from dagster._core.launcher import DefaultRunLauncher
+from dagster._core.remote_origin import (
+    GrpcServerCodeLocationOrigin,
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+)
+from dagster._core.storage.tags import GRPC_INFO_TAG
+from dagster._grpc.types import ExecuteRunArgs
+from dagster._serdes import serialize_value
+
+from adata_assets.processes import describe_process, find_process
+
+if TYPE_CHECKING:
+    from dagster._core.launcher import LaunchRunContext
+
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["adata_assets.preloaded"])
+
+
+class ForkingRunLauncher(DefaultRunLauncher):
+    """Fork the process of a run from one that has imported what every run imports.
+
+    The process is that of ``dagster api execute_run``, as with every launcher of Dagster's; only
+    how it begins differs. Runs of a code server on another machine, or in another Python, are left
+    to that server.
+    """
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        """Start the process and write into the run's tags which one it is, for ``dead_runs``.
+
+        Raises
+        ------
+        psutil.NoSuchProcess
+            If it ended at once; the daemon marks the run as failed.
+        """
+        run = context.dagster_run
+        if not _runs_here(run):
+            super().launch_run(context)
+            return
+        assert run.job_code_origin is not None
+        arguments = ExecuteRunArgs(
+            job_origin=run.job_code_origin, run_id=run.run_id, instance_ref=self._instance.get_ref()
+        )
+        process = _FORKS.Process(target=_execute_run, args=[serialize_value(arguments)])
+        process.start()
+        self._instance.add_run_tags(run.run_id, describe_process(run.run_id, process.pid))
+        self._run_ids.add(run.run_id)
+
+    def terminate(self, run_id: str) -> bool:
+        """Interrupt the process of a run as Ctrl-C does; return whether there was one."""
+        run = self._instance.get_run_by_id(run_id)
+        if run is None or run.is_finished:
+            return False
+        if GRPC_INFO_TAG in run.tags:
+            return bool(super().terminate(run_id))
+        # Only what was launched: the process of a command is its own, and may do more than this run.
+        process = find_process(run.tags, run_id) if run.job_code_origin else None
+        if process is None:
+            return False
+        self._instance.report_run_canceling(run)
+        process.send_signal(signal.SIGINT)
+        return True
+
+
+def _runs_here(run: dg.DagsterRun) -> bool:
+    remote, code = run.remote_job_origin, run.job_code_origin
+    if remote is None or code is None or code.repository_origin.executable_path != sys.executable:
+        return False
+    server = remote.repository_origin.code_location_origin
+    if isinstance(server, GrpcServerCodeLocationOrigin):
+        return server.socket is not None
+    return isinstance(server, ManagedGrpcPythonEnvCodeLocationOrigin)
+
+
+def _execute_run(arguments: str) -> None:
+    from dagster._cli.api import execute_run_command
+
+    execute_run_command.main([arguments], standalone_mode=False)
