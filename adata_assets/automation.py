@@ -88,9 +88,12 @@ def settled(
         What is not upstream, but should not be at work meanwhile.
     """
     condition = dg.AutomationCondition
-    by_command = condition.executed_with_tags(tag_keys={COMMAND_TAG})
+    # The first looks at an asset's last partition only, the second at nothing in the first tick.
+    by_command: dg.AutomationCondition = condition.executed_with_tags(
+        tag_keys={COMMAND_TAG}
+    ) | condition.all_new_updates_have_run_tags(tag_keys={COMMAND_TAG})
     # By its label: conditions without fields are equal to one another, whatever their class.
-    new_inputs = condition.any_deps_updated().replace(
+    new_inputs: dg.AutomationCondition = condition.any_deps_updated().replace(
         "newly_updated_without_root",
         condition.newly_updated() & ~(condition.executed_with_root_target() | by_command),
     )

@@ -167,7 +167,7 @@ def find_stale(
     """
     artefacts = _find_artefacts(graph, storage)
     recorded = {stage: _recorded_versions(graph, instance, stage) for stage in graph.stages}
-    failed = _failed_checks(graph, instance)
+    not_green = _judge_checks(graph, instance)
     stale = {}
     for node in graph.nodes():
         artefact = artefacts[node]
@@ -177,8 +177,8 @@ def find_stale(
         if reason is None and artefact is not None:
             if recorded[node.stage].get(node.partition_key) != artefact.data_version:
                 reason = "not recorded in this Dagster instance"
-            elif node in failed:
-                reason = f"failed: {failed[node]}"
+            else:
+                reason = not_green.get(node)
         if reason is not None:
             stale[node] = reason
     return stale
@@ -249,10 +249,15 @@ def _recorded_versions(
     return {partition: found.get(DATA_VERSION_TAG) for partition, found in tags.items()}
 
 
-def _failed_checks(graph: DatasetGraph, instance: dg.DagsterInstance) -> dict[Node, str]:
+def _judge_checks(graph: DatasetGraph, instance: dg.DagsterInstance) -> dict[Node, str]:
     # All of them at once: each question opens the instance's storage.
     stage_of = {key: stage for stage in graph.stages for key in graph.check_keys(stage)}
-    return {
-        Node(stage_of[key], partition): f"check {key.name} did not pass"
-        for key, partition, _ in find_red_checks(instance, list(stage_of))
-    }
+    found = {}
+    for key, partition, state in find_red_checks(instance, list(stage_of)):
+        told = (
+            "stale: check {} has no result yet"
+            if state == "PLANNED"
+            else "failed: check {} did not pass"
+        )
+        found[Node(stage_of[key], partition)] = told.format(key.name)
+    return found

@@ -74,6 +74,24 @@ def test_a_touched_source_runs_nothing(dataset, folder):
     assert dataset.materialize() == []
 
 
+def test_what_another_run_is_about_to_check_is_stale_and_not_failed(dataset):
+    key, job = (
+        dataset.graph.key_of("hf_splits"),
+        dataset.graph.defs.resolve_implicit_global_asset_job_def(),
+    )
+    begun = dataset.instance.create_run_for_job(
+        job.get_subset(asset_selection={key}),
+        asset_selection={key},
+        status=dg.DagsterRunStatus.STARTING,
+    )
+    stale = find_stale(dataset.graph, dataset.storage, dataset.instance)
+    dataset.instance.delete_run(begun.run_id)
+    [reason] = stale.values()
+    assert reason.startswith("stale: check ")
+    assert reason.endswith(" has no result yet")
+    assert ran(dataset.materialize()) == {(None, "hf_splits")}
+
+
 def test_a_forced_stage_runs_alone_when_its_bytes_are_the_same(dataset):
     outcomes = dataset.materialize(forced={"gene_stats"})
     assert ran(outcomes) == {(None, "gene_stats")}

@@ -121,6 +121,15 @@ def test_between_the_runs_of_the_command_nothing_is_asked_for(story, bodies):
     assert story.ran() == everything(bodies, 1)
 
 
+def test_chunks_of_the_command_that_end_between_two_ticks_start_nothing(story, bodies):
+    bodies.refresh += 1
+    assert story.finish(story.start(HEAD, tags=BY_COMMAND))
+    story.tick()
+    for partition in (FIRST, SECOND):
+        assert story.finish(story.start(CHUNK, partition, BY_COMMAND))
+    assert [story.tick(), story.tick()] == [[], []]
+
+
 def test_untagged_runs_are_followed_up(story, bodies):
     bodies.refresh += 1
     assert story.finish(story.start(HEAD, tags=BY_HAND))
