@@ -88,10 +88,11 @@ class Development:
 
     def victims(self, kind: str) -> Iterator[int]:
         """Yield the processes of a kind; those of workers as their runs tell."""
+        runs = self.instance.get_runs(dg.RunsFilter(statuses=AT_WORK))
+        alive = [run for run in runs if PID in run.tags and not is_gone(run.tags, run.run_id)]
+        workers = {int(run.tags[PID]) for run in alive}
         if "worker" in kind:
-            for run in self.instance.get_runs(dg.RunsFilter(statuses=AT_WORK)):
-                if PID in run.tags and not is_gone(run.tags, run.run_id):
-                    yield int(run.tags[PID])
+            yield from workers
         wanted = [
             ("daemon", " dagster._daemon "),
             ("code server", " api grpc "),
@@ -101,6 +102,8 @@ class Development:
         for process in psutil.process_iter(["cmdline"]):
             words = " ".join(process.info["cmdline"] or [])
             own = any(name in kind and part in words for name, part in wanted)
+            # A worker is a fork of the fork server and has its words.
+            own = own and process.pid not in workers
             if own and os.getsid(process.pid) == self.dagster.pid:
                 yield process.pid
 
