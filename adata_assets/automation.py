@@ -104,8 +104,15 @@ def settled(
         *(condition.asset_matches(key, _still_to_come()) for key in ancestors),
         *(condition.asset_matches(key, _at_work()) for key in beside),
     ]
+    # What failed waits for somebody: chunks of other runs could look like new inputs to it.
+    handled = (
+        condition.newly_requested()
+        | condition.newly_updated()
+        | condition.initial_evaluation()
+        | condition.execution_failed().newly_true()
+    ).with_label("handled")
     return (
-        (condition.newly_missing() | new_inputs).since_last_handled()
+        (condition.newly_missing() | new_inputs).since(handled)
         & condition.all_deps_match(is_there | condition.will_be_requested())
         & ~reduce(or_, looked_at, _at_work())
     ).with_label("settled")

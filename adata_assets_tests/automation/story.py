@@ -140,16 +140,17 @@ class Story:
         return execute_run(job, run, self.instance).success
 
     def settle(self, *, runs_per_tick: int | None = None) -> None:
-        """Tick, and finish runs after each tick, until nothing runs and nothing is asked for.
+        """Tick, and finish runs after each tick, until nothing runs or is asked for twice in a row.
 
         Parameters
         ----------
         runs_per_tick
             How many runs end between two ticks, the others go on; None: all.
         """
+        n_quiet = 0
         for _ in range(MAX_TICKS):
-            asked = self.tick()
-            if not self.queue and not asked:
+            n_quiet = 0 if self.tick() or self.queue else n_quiet + 1
+            if n_quiet == 2:
                 return
             for run in self.queue[:runs_per_tick]:
                 self.finish(run)

@@ -115,6 +115,28 @@ def test_a_failed_chunk_keeps_the_old_release_until_its_retry(story, bodies):
     assert story.ran() == everything(bodies, 2)
 
 
+@pytest.mark.parametrize("stage", ["share_links", "counts"])
+def test_what_failed_is_not_tried_again_by_itself(story, bodies, stage):
+    make_by_hand(story, bodies, BY_COMMAND)
+    tried = []
+
+    def fail() -> None:
+        tried.append(stage)
+        raise ValueError("no room")
+
+    node = f"{stage}@{FIRST}" if stage in CHUNK else stage
+    bodies.hooks[node] = fail
+    # Both chunks then end between two ticks, long after they were asked for.
+    bodies.hooks[f"cell_texts@{FIRST}"] = lambda: [story.tick() for _ in range(3)]
+    refresh(story, bodies)
+    assert tried == [stage]
+    bodies.hooks.clear()
+    story.start([stage], FIRST if stage in CHUNK else None, BY_HAND)
+    story.settle()
+    assert bodies.released == [{1}, {2}]
+    assert story.ran() == everything(bodies, 2)
+
+
 def test_between_the_runs_of_the_command_nothing_is_asked_for(story, bodies):
     asked = make_by_hand(story, bodies, BY_COMMAND)
     assert not any(asked), asked
