@@ -11,6 +11,7 @@ import logging
 import multiprocessing
 import sys
 import time
+import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from adata_assets.assets.stage import PROGRESS_LOGGER
 from adata_assets.automation import COMMAND_TAG
 from adata_assets.beta import ignore_beta_warnings
 from adata_assets.freshness import DatasetGraph, Node, find_stale
+from adata_assets.processes import describe_process
 from adata_assets.run_errors import message_of, read_step_error
 from adata_assets.storage import Storage
 
@@ -139,14 +141,17 @@ def materialize(
 def execute(defs: dg.Definitions, instance: dg.DagsterInstance, run: Run) -> Outcome:
     """Execute one run in this process."""
     started = time.monotonic()
-    job = defs.resolve_implicit_global_asset_job_def()
+    job, run_id = defs.resolve_implicit_global_asset_job_def(), str(uuid.uuid4())
+    # Named from the start: a run that is killed before its first step must be found as well.
+    process = describe_process(run_id)
     result = job.execute_in_process(
+        run_id=run_id,
         asset_selection=[dg.AssetKey([run.dataset_id, *stage.split("/")]) for stage in run.stages],
         partition_key=run.partition_key,
         instance=instance,
         run_config=_QUIET,
         # The next command goes on with what a killed one left, not the daemon.
-        tags={COMMAND_TAG: "true", "dagster/max_retries": "0"},
+        tags={COMMAND_TAG: "true", "dagster/max_retries": "0", **process},
         raise_on_error=False,
     )
     failed = [read_step_error(event) for event in result.all_events if event.is_step_failure]

@@ -15,6 +15,8 @@ import pytest
 from adata_assets.dead_runs import build_dead_runs_sensor, end_dead_runs
 from adata_assets.instance import prepare_home
 from adata_assets.processes import HOST, PID, RUN, START, describe_process, is_gone
+from adata_assets.resources import StorageResource
+from adata_assets.runs import Run, execute
 from adata_assets_tests.datasets import Dataset, make_spec, write_cells
 
 POOL = "memory_heavy"
@@ -130,6 +132,17 @@ def test_a_run_that_was_being_canceled_is_canceled(instance, killed):
     assert end_dead_runs(instance) == [run.run_id]
     assert status_of(instance, run) == "CANCELED"
     assert end_dead_runs(instance) == []
+
+
+def test_a_run_of_the_command_says_so_before_its_first_step(tmp_path, monkeypatch):
+    def fail(*_: object) -> None:
+        raise OSError("killed here")
+
+    monkeypatch.setattr(StorageResource, "setup_for_execution", fail)
+    dataset = Dataset.make(make_spec(write_cells(tmp_path)), tmp_path)
+    assert execute(dataset.graph.defs, dataset.instance, Run("cells", ("raw_h5ad",))).errors
+    [run] = dataset.instance.get_runs()
+    assert describe_process(run.run_id).items() <= run.tags.items()
 
 
 def test_every_run_says_which_process_it_is(tmp_path):
