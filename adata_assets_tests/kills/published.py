@@ -18,13 +18,18 @@ AT_WORK = [
 
 
 def hashes_of(storage: Path) -> dict[str, str]:
-    """Return the sha256 of every published file: rows, card, figures, shared files."""
+    """Return the sha256 of every published file: rows, card, figures, shared files.
+
+    What a kill leaves beside the shared files has a name that no link can have; ``gc`` removes it.
+    """
     folders = {"hf_splits": storage / "cells" / "hf_splits", "share": storage / "share" / "cells"}
     return {
         f"{name}/{path.relative_to(folder).as_posix()}": sha256_of(path)
         for name, folder in folders.items()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and "manifest/" not in path.relative_to(folder).as_posix()
+        if path.is_file()
+        and "manifest/" not in path.relative_to(folder).as_posix()
+        and not (name == "share" and path.name.startswith("."))
     }
 
 
