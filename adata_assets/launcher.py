@@ -13,6 +13,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import dagster as dg
+import psutil
+from dagster._core.errors import DagsterLaunchFailedError
 from dagster._core.launcher import DefaultRunLauncher
 from dagster._core.remote_origin import (
     GrpcServerCodeLocationOrigin,
@@ -30,6 +32,15 @@ if TYPE_CHECKING:
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["adata_assets.preloaded"])
 
+_ENDED_AT_ONCE = (
+    "process {} ended before it began the run: see the log of the daemon for what it said; "
+    "start the run again"
+)
+_NOT_STOPPED = (
+    "Not stopped: no process of this host was launched for this run and is still alive. A run of "
+    "the command is stopped with Ctrl-C there; one whose process is gone is marked by dead_runs."
+)
+
 
 class ForkingRunLauncher(DefaultRunLauncher):
     """Fork the process of a run from one that has imported what every run imports.
@@ -44,7 +55,7 @@ class ForkingRunLauncher(DefaultRunLauncher):
 
         Raises
         ------
-        psutil.NoSuchProcess
+        DagsterLaunchFailedError
             If it ended at once; the daemon marks the run as failed.
         """
         run = context.dagster_run
@@ -57,7 +68,11 @@ class ForkingRunLauncher(DefaultRunLauncher):
         )
         process = _FORKS.Process(target=_execute_run, args=[serialize_value(arguments)])
         process.start()
-        self._instance.add_run_tags(run.run_id, describe_process(run.run_id, process.pid))
+        try:
+            tags = describe_process(run.run_id, process.pid)
+        except psutil.NoSuchProcess as error:
+            raise DagsterLaunchFailedError(_ENDED_AT_ONCE.format(process.pid)) from error
+        self._instance.add_run_tags(run.run_id, tags)
         self._run_ids.add(run.run_id)
 
     def terminate(self, run_id: str) -> bool:
@@ -70,6 +85,7 @@ class ForkingRunLauncher(DefaultRunLauncher):
         # Only what was launched: the process of a command is its own, and may do more than this run.
         process = find_process(run.tags, run_id) if run.job_code_origin else None
         if process is None:
+            self._instance.report_engine_event(_NOT_STOPPED, run, cls=type(self))
             return False
         self._instance.report_run_canceling(run)
         process.send_signal(signal.SIGINT)

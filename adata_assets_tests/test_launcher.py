@@ -165,3 +165,6 @@ def test_a_run_that_was_not_launched_is_not_stopped(launched, named):
         launched.instance.add_run_tags(run.run_id, describe_process(run.run_id))
     assert not launched.instance.run_launcher.terminate(run.run_id)
     assert launched.status(run) == "STARTED"
+    kind = dg.DagsterEventType.ENGINE_EVENT
+    [told] = launched.instance.all_logs(run.run_id, of_type=kind)
+    assert "Ctrl-C there" in told.dagster_event.message
