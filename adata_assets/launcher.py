@@ -7,7 +7,9 @@ that Dagster's daemon hands out begins and is stopped. Which process that is, is
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
+import multiprocessing.process
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -24,7 +26,7 @@ from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import serialize_value
 
-from adata_assets.processes import describe_process, find_process
+from adata_assets.processes import HOST, describe_process, find_process
 
 if TYPE_CHECKING:
     from dagster._core.launcher import LaunchRunContext
@@ -32,13 +34,17 @@ if TYPE_CHECKING:
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["adata_assets.preloaded"])
 
+_NOT_FORKED = (
+    "the process that runs are forked from does not answer ({}): see the log of the daemon for why "
+    "it ended; start the run again"
+)
 _ENDED_AT_ONCE = (
     "process {} ended before it began the run: see the log of the daemon for what it said; "
     "start the run again"
 )
 _NOT_STOPPED = (
     "Not stopped: no process of this host was launched for this run and is still alive. A run of "
-    "the command is stopped with Ctrl-C there; one whose process is gone is marked by dead_runs."
+    "the command is stopped with Ctrl-C there{}; one whose process is gone is marked by dead_runs."
 )
 
 
@@ -56,7 +62,7 @@ class ForkingRunLauncher(DefaultRunLauncher):
         Raises
         ------
         DagsterLaunchFailedError
-            If it ended at once; the daemon marks the run as failed.
+            If there is none, or it ended at once; the daemon marks the run as failed.
         """
         run = context.dagster_run
         if not _runs_here(run):
@@ -66,12 +72,7 @@ class ForkingRunLauncher(DefaultRunLauncher):
         arguments = ExecuteRunArgs(
             job_origin=run.job_code_origin, run_id=run.run_id, instance_ref=self._instance.get_ref()
         )
-        process = _FORKS.Process(target=_execute_run, args=[serialize_value(arguments)])
-        process.start()
-        try:
-            tags = describe_process(run.run_id, process.pid)
-        except psutil.NoSuchProcess as error:
-            raise DagsterLaunchFailedError(_ENDED_AT_ONCE.format(process.pid)) from error
+        tags = _fork(run.run_id, serialize_value(arguments))
         self._instance.add_run_tags(run.run_id, tags)
         self._run_ids.add(run.run_id)
 
@@ -80,15 +81,18 @@ class ForkingRunLauncher(DefaultRunLauncher):
         run = self._instance.get_run_by_id(run_id)
         if run is None or run.is_finished:
             return False
-        if GRPC_INFO_TAG in run.tags:
-            return bool(super().terminate(run_id))
         # Only what was launched: the process of a command is its own, and may do more than this run.
         process = find_process(run.tags, run_id) if run.job_code_origin else None
+        if process is None and GRPC_INFO_TAG in run.tags:
+            return bool(super().terminate(run_id))
         if process is None:
-            self._instance.report_engine_event(_NOT_STOPPED, run, cls=type(self))
+            host = f", on {run.tags[HOST]}" if HOST in run.tags else ""
+            self._instance.report_engine_event(_NOT_STOPPED.format(host), run, cls=type(self))
             return False
         self._instance.report_run_canceling(run)
-        process.send_signal(signal.SIGINT)
+        # It may end by itself in this moment.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(signal.SIGINT)
         return True
 
 
@@ -100,6 +104,20 @@ def _runs_here(run: dg.DagsterRun) -> bool:
     if isinstance(server, GrpcServerCodeLocationOrigin):
         return server.socket is not None
     return isinstance(server, ManagedGrpcPythonEnvCodeLocationOrigin)
+
+
+def _fork(run_id: str, arguments: str) -> dict[str, str]:
+    process = _FORKS.Process(target=_execute_run, args=[arguments])
+    try:
+        process.start()
+    except (OSError, EOFError) as error:
+        raise DagsterLaunchFailedError(_NOT_FORKED.format(type(error).__name__)) from error
+    # At its exit Python waits for each process that is known here, however long its run takes.
+    multiprocessing.process._children.discard(process)  # type: ignore[attr-defined]
+    try:
+        return describe_process(run_id, process.pid)
+    except psutil.NoSuchProcess as error:
+        raise DagsterLaunchFailedError(_ENDED_AT_ONCE.format(process.pid)) from error
 
 
 def _execute_run(arguments: str) -> None:

@@ -5,6 +5,8 @@ begins, as a code location does that is loaded again. Nor what opens files or co
 threads that do not survive a fork (those of BLAS and of the allocators are made for it).
 """
 
+import contextlib
+
 import anndata  # noqa: F401
 import dagster._cli.api
 import dagster._core.storage.sqlite_storage
@@ -19,7 +21,10 @@ import scipy.sparse  # noqa: F401
 import upath  # noqa: F401
 import uvicorn  # noqa: F401
 import zarr  # noqa: F401
-from numba.core.registry import cpu_target
 
-# What numba reads before it can load a compiled kernel: more than half a second.
-cpu_target.target_context.refresh()
+# What numba reads before it can load a compiled kernel: more than half a second. It is no promise of
+# numba's, and a release without it must not keep runs from starting.
+with contextlib.suppress(Exception):
+    from numba.core.registry import cpu_target
+
+    cpu_target.target_context.refresh()

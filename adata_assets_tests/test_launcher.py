@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,8 +18,11 @@ import dagster as dg
 import psutil
 import pytest
 import yaml
-from dagster._core.storage.tags import GRPC_INFO_TAG
+from dagster._core.errors import DagsterLaunchFailedError
+from dagster._core.storage.tags import GRPC_INFO_TAG, MAX_RUNTIME_SECONDS_TAG
+from dagster._daemon.monitoring.run_monitoring import check_run_timeout
 
+from adata_assets import launcher
 from adata_assets.launcher import ForkingRunLauncher
 from adata_assets.processes import PID, describe_process, is_gone
 from adata_assets_tests.sockets import free_port
@@ -51,7 +56,7 @@ ENDS_S = 120
 
 
 class Launched:
-    """A home with our launcher, and a run that Dagster's own command launched in it."""
+    """A home with our launcher, and runs that Dagster's own command launches in it."""
 
     def __init__(self, home: Path, workspace: Path) -> None:
         shipped = yaml.safe_load((REPOSITORY / "adata_assets" / "dagster.yaml").read_text())
@@ -67,7 +72,7 @@ class Launched:
 
     @contextmanager
     def run(self) -> Iterator[dg.DagsterRun]:
-        """Launch the job; yield its run when its step is at work. The step waits for ever."""
+        """Launch the job; yield its run when its step is at work, which it is for ever."""
         command = [
             sys.executable,
             "-W",
@@ -86,6 +91,9 @@ class Launched:
             try:
                 self.wait(lambda: (self.home / "seen.json").exists() or process.poll())
                 [run] = self.instance.get_runs()
+                # Who launched it does not wait for its end, whose run goes on.
+                self.wait(lambda: process.poll() is not None)
+                assert process.returncode == 0
                 yield run
             finally:
                 for run in self.instance.get_runs():
@@ -118,17 +126,54 @@ def test_a_run_is_a_fork_with_libraries_loaded_and_ends_when_told(launched):
     with launched.run() as run:
         seen = launched.seen()
         assert run.tags.items() >= describe_process(run.run_id, seen["pid"]).items()
-        assert "multiprocessing.forkserver" in " ".join(psutil.Process(seen["parent"]).cmdline())
+        assert "multiprocessing.forkserver" in " ".join(psutil.Process(seen["pid"]).cmdline())
         assert {"anndata", "matplotlib.figure", "numba.np.arrayobj", "zarr"} <= {*seen["modules"]}
         own = {name for name in seen["modules"] if name.startswith("adata_assets.")}
         assert own == {"adata_assets.preloaded", "adata_assets.launcher", "adata_assets.processes"}
         assert seen["folder"] == str(launched.home)
-        launcher = launched.instance.run_launcher
-        assert isinstance(launcher, ForkingRunLauncher)
-        assert launcher.terminate(run.run_id)
+        ours = launched.instance.run_launcher
+        assert isinstance(ours, ForkingRunLauncher)
+        assert ours.terminate(run.run_id)
         launched.wait(lambda: is_gone(run.tags, run.run_id))
         assert launched.status(run) == "CANCELED"
-        assert not launcher.terminate(run.run_id)
+        assert not ours.terminate(run.run_id)
+
+
+def test_a_run_that_takes_too_long_is_ended(launched):
+    """As the daemon's monitoring does it twice a minute, with ``max_runtime`` of the run."""
+    with launched.run() as run:
+        launched.instance.add_run_tags(run.run_id, {MAX_RUNTIME_SECONDS_TAG: "0.01"})
+
+        record = launched.instance.get_run_record_by_id(run.run_id)
+        check_run_timeout(launched.instance, record, logging.getLogger(), 86_400)
+        launched.wait(lambda: is_gone(run.tags, run.run_id))
+        # The daemon says failed and the process canceled, in this order or the other.
+        assert launched.status(run) in {"FAILURE", "CANCELED"}
+        kind = dg.DagsterEventType.RUN_FAILURE
+        [told] = launched.instance.all_logs(run.run_id, of_type=kind)
+        assert "Exceeded maximum runtime" in told.dagster_event.message
+
+
+class _Dead:
+    """What the launcher gets of a process that ended before anybody could look."""
+
+    def __init__(self, error: Exception | None) -> None:
+        self.error = error
+        with subprocess.Popen(["true"]) as process:
+            self.pid = process.pid
+
+    def start(self) -> None:
+        if self.error:
+            raise self.error
+
+
+@pytest.mark.parametrize("error", [None, EOFError("unexpected EOF"), ConnectionRefusedError()])
+def test_a_run_whose_process_did_not_begin_says_where_to_look(monkeypatch, error):
+    dead = _Dead(error)
+    monkeypatch.setattr(launcher._FORKS, "Process", lambda **given: dead)
+    words = type(error).__name__ if error else f"process {dead.pid} ended before it began"
+    with pytest.raises(DagsterLaunchFailedError, match=rf"{words}.*log of the daemon"):
+        launcher._fork("one", "")
 
 
 def test_a_run_of_a_code_server_of_its_own_is_left_to_it(launched):
@@ -167,4 +212,5 @@ def test_a_run_that_was_not_launched_is_not_stopped(launched, named):
     assert launched.status(run) == "STARTED"
     kind = dg.DagsterEventType.ENGINE_EVENT
     [told] = launched.instance.all_logs(run.run_id, of_type=kind)
-    assert "Ctrl-C there" in told.dagster_event.message
+    host = f", on {socket.gethostname()}" if named else ""
+    assert f"Ctrl-C there{host};" in told.dagster_event.message
