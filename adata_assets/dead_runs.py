@@ -11,6 +11,8 @@ from adata_assets.processes import HOST, PID, is_gone
 
 INTERVAL_S = 15
 _AT_WORK = [
+    # A command that is killed between naming its process and the first event.
+    dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
@@ -37,6 +39,8 @@ def _end(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
         "of memory, or the machine was restarted. What had ended is stored, the rest left nothing "
         "behind: materialize what failed again."
     )
+    if run.status == dg.DagsterRunStatus.STARTING:
+        told += " It had not begun the run: if it ended by itself, the log of the daemon says why."
     if run.status == dg.DagsterRunStatus.CANCELING:
         instance.report_run_canceled(run, told)
     else:

@@ -98,7 +98,14 @@ def test_of_other_hosts_and_of_a_retry_that_has_not_begun_nothing_is_known(chang
     assert not is_gone(tags, "one")
 
 
-@pytest.mark.parametrize("status", [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED])
+@pytest.mark.parametrize(
+    "status",
+    [
+        dg.DagsterRunStatus.NOT_STARTED,
+        dg.DagsterRunStatus.STARTING,
+        dg.DagsterRunStatus.STARTED,
+    ],
+)
 def test_a_killed_run_is_failed_and_its_slot_is_free(instance, killed, status):
     run, alive, unknown = start(instance, status), start(instance), start(instance)
     instance.add_run_tags(run.run_id, tags_of(killed, run.run_id))
@@ -120,6 +127,8 @@ def test_a_killed_run_is_failed_and_its_slot_is_free(instance, killed, status):
     [told] = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE)
     assert f"Process {killed.pid} of " in told.dagster_event.message
     assert "materialize what failed again" in told.dagster_event.message
+    has_not_begun = status is dg.DagsterRunStatus.STARTING
+    assert ("log of the daemon" in told.dagster_event.message) is has_not_begun
     # The daemon starts it again, once.
     assert instance.get_run_by_id(run.run_id).tags["dagster/will_retry"] == "true"
 

@@ -11,6 +11,7 @@ from adata_assets.commit import sha256_of
 from adata_assets.run_errors import asset_of
 
 AT_WORK = [
+    dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
