@@ -12,8 +12,9 @@ import multiprocessing
 import sys
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
 import dagster as dg
@@ -21,7 +22,9 @@ import dagster as dg
 from adata_assets.assets.stage import PROGRESS_LOGGER
 from adata_assets.automation import COMMAND_TAG
 from adata_assets.beta import ignore_beta_warnings
+from adata_assets.dead_runs import end_dead_runs
 from adata_assets.freshness import DatasetGraph, Node, find_stale
+from adata_assets.instance import open_instance
 from adata_assets.processes import describe_process
 from adata_assets.run_errors import message_of, read_step_error
 from adata_assets.storage import Storage
@@ -138,10 +141,12 @@ def materialize(
             report(outcome)
 
 
-def execute(defs: dg.Definitions, instance: dg.DagsterInstance, run: Run) -> Outcome:
-    """Execute one run in this process."""
+def execute(
+    defs: dg.Definitions, instance: dg.DagsterInstance, run: Run, run_id: str | None = None
+) -> Outcome:
+    """Execute one run in this process; under an id of its own if none is given."""
     started = time.monotonic()
-    job, run_id = defs.resolve_implicit_global_asset_job_def(), str(uuid.uuid4())
+    job, run_id = defs.resolve_implicit_global_asset_job_def(), run_id or str(uuid.uuid4())
     # Named from the start: a run that is killed before its first step must be found as well.
     process = describe_process(run_id)
     result = job.execute_in_process(
@@ -181,10 +186,50 @@ def _execute_all(
     if n_jobs == 1 or len(runs) == 1:
         yield from (execute(defs, instance, run) for run in runs)
         return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(n_jobs, len(runs)), mp_context=context) as pool:
-        for future in as_completed([pool.submit(_execute_in_worker, run) for run in runs]):
-            yield future.result()
+    left = list(runs)
+    while left:
+        broken: dict[str, Run] = {}
+        started = time.monotonic()
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(min(n_jobs, len(left)), mp_context=context) as pool:
+            named = [(str(uuid.uuid4()), run) for run in left]
+            running = {pool.submit(_execute_in_worker, run, id_): (id_, run) for id_, run in named}
+            for future in as_completed(running):
+                try:
+                    yield future.result()
+                except BrokenProcessPool:
+                    broken.update([running[future]])
+        cut = _find_cut(instance, broken, time.monotonic() - started)
+        yield from cut
+        done = [outcome.run for outcome in cut]
+        left = [run for run in broken.values() if run not in done]
+
+
+def _find_cut(
+    instance: dg.DagsterInstance, broken: Mapping[str, Run], seconds: float
+) -> list[Outcome]:
+    """Return what became of the runs at work when a process was killed, which ends the others too.
+
+    What had not begun can still run. If nothing had, no process gets as far: all of it has failed.
+    """
+    if broken:
+        end_dead_runs(instance)
+    found = {run_id: instance.get_run_by_id(run_id) for run_id in broken}
+    begun = {run_id: run for run_id, run in found.items() if run} or found
+    return [
+        Outcome(
+            broken[run_id], () if run and run.is_success else (_killed(broken[run_id]),), seconds
+        )
+        for run_id, run in begun.items()
+    ]
+
+
+def _killed(run: Run) -> str:
+    chunk = f" {run.partition_key}" if run.partition_key else ""
+    return (
+        f"{run.dataset_id}{chunk}: a process was killed, perhaps out of memory, and the runs beside "
+        "it ended with it; materialize again, with fewer --jobs if memory is short"
+    )
 
 
 class _ToStderr(logging.Handler):
@@ -202,10 +247,10 @@ def show_progress() -> None:
         logger.propagate = False
 
 
-def _execute_in_worker(run: Run) -> Outcome:
+def _execute_in_worker(run: Run, run_id: str) -> Outcome:
     from adata_assets.definitions import defs
 
     ignore_beta_warnings()
     show_progress()
-    with dg.DagsterInstance.get() as instance:
-        return execute(defs(), instance, run)
+    with open_instance() as instance:
+        return execute(defs(), instance, run, run_id)
