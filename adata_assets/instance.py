@@ -7,6 +7,8 @@ once. What is run is in ``runs``.
 from __future__ import annotations
 
 import os
+import socket
+import textwrap
 from importlib.resources import files
 from pathlib import Path
 
@@ -16,8 +18,10 @@ from upath import UPath
 from adata_assets.automation import COMMAND_TAG
 from adata_assets.commit import locked
 from adata_assets.errors import InputError
+from adata_assets.processes import HOST
 
 DEFAULT_HOME = ".dagster"
+_N_TOLD = 500
 
 
 def prepare_home() -> Path:
@@ -53,9 +57,29 @@ def open_instance() -> dg.DagsterInstance:
     """Open the instance of ``DAGSTER_HOME``.
 
     In a fresh home Dagster makes the tables, which fails when two processes do it at once.
+
+    Raises
+    ------
+    InputError
+        If the settings of the home are wrong, or the database does not answer.
     """
-    with locked(UPath(os.environ["DAGSTER_HOME"]), name=".instance.lock"):
-        return dg.DagsterInstance.get()
+    home = os.environ["DAGSTER_HOME"]
+    with locked(UPath(home), name=".instance.lock"):
+        try:
+            return dg.DagsterInstance.get()
+        # Nothing but the home's settings goes in; each storage has errors of its own.
+        except Exception as error:
+            raise InputError(
+                f"{home}/dagster.yaml: Dagster cannot open this instance; correct it, or start the "
+                f"database that it names: {_told(error)}"
+            ) from error
+
+
+def _told(error: Exception) -> str:
+    # Of wrong settings Dagster tells each with its place; before them stands its whole schema.
+    found = error.errors if isinstance(error, dg.DagsterInvalidConfigError) else ()
+    told = " ".join(each.message.partition("\nStack Trace")[0] for each in found)
+    return textwrap.shorten(told or str(error.__cause__ or error), _N_TOLD)
 
 
 def free_dead_slots(instance: dg.DagsterInstance, *, locked_id: str) -> None:
@@ -79,7 +103,8 @@ def free_dead_slots(instance: dg.DagsterInstance, *, locked_id: str) -> None:
 def _is_dead(run: dg.DagsterRun | None, locked_id: str) -> bool:
     if run is None or run.is_finished:
         return True
-    if COMMAND_TAG not in run.tags:
+    is_here = run.tags.get(HOST, socket.gethostname()) == socket.gethostname()
+    if COMMAND_TAG not in run.tags or not is_here:
         return False
     home, datasets = (
         UPath(os.environ["DAGSTER_HOME"]),

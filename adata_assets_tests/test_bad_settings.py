@@ -149,6 +149,37 @@ def test_a_source_that_cannot_be_read(make_project, tmp_path, content, words):
     require_nothing(project)
 
 
+DATABASE = """
+storage:
+  postgres:
+    postgres_db:
+      {scheme: postgresql+psycopg2, hostname: %s, port: 1, db_name: d, username: u, password: p}
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ("telemetry: [", "found '<stream end>'"),
+        ("nonsense: 1", 'config entry "nonsense"'),
+        (DATABASE % "{env: NO_SUCH_HOST}", '"NO_SUCH_HOST" which is not set'),
+        (DATABASE % "127.0.0.1", "Connection refused"),
+    ],
+)
+def test_an_instance_that_does_not_open(make_project, monkeypatch, settings, words):
+    """Its file and the trouble are named; what Dagster tries again is tried without waiting."""
+    project = make_project()
+    file = Path(os.environ["DAGSTER_HOME"]) / "dagster.yaml"
+    file.write_text(settings)
+    monkeypatch.setattr("dagster_postgres.utils.time.sleep", lambda seconds: None)
+    refused = project.run("materialize", "cells")
+    assert refused.exit_code == 2
+    assert f"error: {file}: Dagster cannot open this instance" in refused.stderr
+    assert words in refused.stderr
+    assert "Traceback" not in refused.stderr
+    require_nothing(project)
+
+
 def test_the_local_store_refuses_an_object_store_before_anything(make_project, monkeypatch):
     project = make_project()
     monkeypatch.setenv("ADATA_ASSETS_STORAGE", "s3://bucket/prefix")

@@ -14,9 +14,11 @@ from adata_assets.assets.models import build_model
 from adata_assets.automation import COMMAND_TAG
 from adata_assets.commit import locked
 from adata_assets.instance import free_dead_slots, lock_name, prepare_home
-from adata_assets_tests.datasets import make_spec
+from adata_assets.processes import HOST
+from adata_assets_tests.datasets import Dataset, make_spec
 
 POOL, STEP = "embedder_heavy", "cells__models__scvi"
+MEMORY = {"memory_heavy"}
 
 
 @pytest.fixture
@@ -66,6 +68,33 @@ def test_heavy_methods_share_a_pool_and_taking_a_model_is_not_heavy():
         assert build_embeddings(spec, spec.embedders[0], chunks).op.pool == POOL
 
 
+def test_what_holds_a_whole_dataset_shares_a_pool(tmp_path):
+    embedders = [{"name": name, "method": name} for name in ("pca", "noise", "scvi")]
+    spec = make_spec("x.h5ad", embedders=embedders, license="cc0", publish={"repo_id": "lab/cells"})
+    graph = Dataset.make(spec, tmp_path).graph.defs.resolve_asset_graph()
+    assert {key.to_user_string(): graph.get(key).pools for key in graph.get_all_asset_keys()} == {
+        "cells/source": set(),
+        "cells/raw_h5ad": set(),
+        "cells/annotated_obs": MEMORY,
+        "cells/ledger": set(),
+        "cells/counts": MEMORY,
+        "cells/gene_stats": MEMORY,
+        "cells/leakage": MEMORY,
+        "cells/models/pca": MEMORY,
+        "cells/models/noise": set(),
+        "cells/models/scvi": {POOL},
+        "cells/embeddings/pca": set(),
+        "cells/embeddings/noise": set(),
+        "cells/embeddings/scvi": {POOL},
+        "cells/embedding_scorecard": MEMORY,
+        "cells/cell_texts": set(),
+        "cells/chunk_files": set(),
+        "cells/share_links": set(),
+        "cells/hf_splits": MEMORY,
+        "cells/hf_release": set(),
+    }
+
+
 def test_a_killed_command_leaves_no_slot_behind(instance):
     assert claim(instance, start(instance, {COMMAND_TAG: "true"}))
     with locked(UPath(instance.root_directory), name=lock_name("cells")):
@@ -80,6 +109,13 @@ def test_a_command_on_another_dataset_frees_the_slot_too(instance):
     assert claim(instance, start(instance, {COMMAND_TAG: "true"}))
     free_dead_slots(instance, locked_id="other")
     assert claim(instance, "next")
+
+
+def test_a_command_on_another_machine_keeps_its_slot(instance):
+    """Its lock is in another home."""
+    assert claim(instance, start(instance, {COMMAND_TAG: "true", HOST: "elsewhere"}))
+    free_dead_slots(instance, locked_id="cells")
+    assert not claim(instance, "next")
 
 
 def test_a_run_of_the_ui_keeps_its_slot(instance):
