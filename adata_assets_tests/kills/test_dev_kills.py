@@ -35,7 +35,7 @@ VICTIMS = ("worker and code server", "worker", "daemon", "code server", "fork se
 _REFRESH = """mutation {launchRun(executionParams: {mode: "default", runConfigData: {}, selector: {
     repositoryLocationName: "adata_assets", repositoryName: "__repository__",
     jobName: "refresh_cells"}}) {__typename}}"""
-_BUSY = [*AT_WORK, dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
+_BUSY = [*AT_WORK, dg.DagsterRunStatus.QUEUED]
 
 
 class Development:
@@ -107,21 +107,22 @@ class Development:
             if own and os.getsid(process.pid) == self.dagster.pid:
                 yield process.pid
 
-    def wait_for_worker(self) -> None:
-        """Wait until a run is executed."""
+    def wait_for(self, kind: str) -> list[int]:
+        """Wait until there are processes of a kind, and return them."""
         end = time.monotonic() + ENDS_S
-        while not list(self.victims("worker")):
-            assert time.monotonic() < end, "no run began"
+        while not (found := list(self.victims(kind))):
+            assert time.monotonic() < end, f"no {kind}"
             time.sleep(0.1)
+        return found
 
     def kill(self, kind: str, after_s: float) -> str:
         """Kill a kind of process so long after work began; return which step was cut."""
-        self.wait_for_worker()
+        self.wait_for("worker")
         time.sleep(after_s)
         if "worker" in kind:
-            self.wait_for_worker()
+            self.wait_for("worker")
         phase = phase_of(self.instance)
-        for pid in list(self.victims(kind)):
+        for pid in self.wait_for(kind):
             os.kill(pid, signal.SIGKILL)
         return phase
 
@@ -149,9 +150,12 @@ def test_10_kills_of_parts_of_dagster_dev(tmp_path, monkeypatch):
         for number in range(N_KILLS):
             kind = VICTIMS[number % len(VICTIMS)]
             development.dagster.ask(_REFRESH)
+            n_dead = len(development.stayed_s)
             phase = development.kill(kind, rng.uniform(0, WORK_S))
             development.settle()
+            assert len(development.stayed_s) > n_dead or "worker" not in kind, "no run was dead"
+            assert not development.first_seen, "a dead run was not marked"
             assert resume() == expected
             told = {"kill": kind, "phase": phase, "stayed_s": development.stayed_s}
             print(json.dumps(told), flush=True)
-            assert max([0, *development.stayed_s]) < MARKED_WITHIN_S
+            assert max(development.stayed_s, default=0) < MARKED_WITHIN_S
