@@ -20,8 +20,9 @@ from typing import Any
 from upath import UPath
 
 DRAFT_PREFIX = ".draft-"
-# No run lives longer (max_runtime_seconds of dagster.yaml): its draft was left by a killed one.
-DRAFT_AGE_S = 86_400
+# Nothing is written for longer, the daemon's runs are ended after a day (max_runtime_seconds of
+# dagster.yaml): such a draft was left by a killed run.
+DRAFT_AGE_S = 7 * 86_400
 _BLOCK_BYTES = 1 << 20
 # A version's folder is named by 16 digits of its content and 8 of its commit.
 _VERSION_CHARS = 25
