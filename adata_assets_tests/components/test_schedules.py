@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.storage.tags import MAX_RUNTIME_SECONDS_TAG
 
 from adata_assets.hub import place
 from adata_assets.resources import StorageResource
@@ -48,6 +49,14 @@ def test_one_switch_stops_them_all(tmp_path):
     assert {one.default_status.value for one in schedules_of(dataset).values()} == {"STOPPED"}
     graph = dataset.graph.defs.resolve_asset_graph()
     assert not any(node.automation_condition for node in graph.asset_nodes)
+
+
+def test_no_look_hangs_for_ever(tmp_path):
+    dataset = make_dataset(tmp_path, **PUBLISHED)
+    defs = dataset.graph.defs
+    # A refresh of links is no look: it uploads what its store has lost.
+    for name in schedules_of(dataset).keys() - {"refresh_links_cells"}:
+        assert float(defs.resolve_job_def(name).tags[MAX_RUNTIME_SECONDS_TAG]) == 7200, name
 
 
 def test_crons_are_those_of_the_yaml(tmp_path):
