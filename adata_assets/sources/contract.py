@@ -18,11 +18,15 @@ from adata_assets.spec import SourceSpec
 
 
 class SourceChangedError(InputError):
-    """A raw file is not the one that was stated, or not the one that an earlier step saw."""
+    """A raw file is not the one that an earlier step saw; the next look may find one that stays."""
 
 
 class UnreachableError(InputError):
-    """A source does not answer, or does not give what it has."""
+    """A source does not answer, or not in full, however often it was asked; later it may.
+
+    An answer that stays the same until a person mends something is an `InputError` of no other
+    kind: only what passes by itself is tried again.
+    """
 
 
 class UncountableError(InputError):
@@ -92,8 +96,10 @@ class Source(ABC):
 
         Raises
         ------
+        UnreachableError
+            If it does not answer now.
         InputError
-            If it is not there, not h5ad or zarr, or cannot be reached.
+            If it is not there, not for us, or not h5ad or zarr.
         """
 
     @abstractmethod
@@ -113,9 +119,11 @@ class Source(ABC):
         Raises
         ------
         SourceChangedError
-            If the source has other content by now, or not that of the stated sha256.
+            If the source has other content by now.
+        UnreachableError
+            If it cannot be had whole now.
         InputError
-            If it cannot be had whole.
+            If it is refused, or not what is stated: another sha256, not h5ad or zarr.
         """
 
     @abstractmethod
@@ -126,6 +134,8 @@ class Source(ABC):
         ------
         UncountableError
             If the server gives whole files only.
+        UnreachableError
+            If it does not answer now.
         InputError
-            If the header cannot be had or is not that of h5ad or zarr.
+            If the header is refused or is not that of h5ad or zarr.
         """

@@ -26,8 +26,10 @@ def look_at_sources(sources: Mapping[str, Source], earlier: Artefact | None) -> 
 
     Raises
     ------
+    UnreachableError
+        If one does not answer now.
     InputError
-        If one is not there or cannot be reached.
+        If one is not there or not for us.
     """
     known = _known_files(earlier)
     return {
@@ -97,9 +99,11 @@ def pin_sources(
     Raises
     ------
     SourceChangedError
-        If a content is not the stated one, or changed since the look.
+        If a content changed since the look.
+    UnreachableError
+        If a source cannot be had whole now.
     InputError
-        If a source cannot be had whole.
+        If one is refused, or its content is not the stated one.
     """
     known = _known_files(earlier)
     pinned = []

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from adata_assets.artefact import Artefact
+from adata_assets.errors import InputError
 from adata_assets.sources.contract import SourceChangedError
 from adata_assets.sources.files import look_at_file
 
@@ -107,11 +108,11 @@ def require_sha256(place: str, found: str, stated: str | None) -> None:
 
     Raises
     ------
-    SourceChangedError
+    InputError
         Naming both hashes.
     """
     if stated is not None and found != stated:
-        raise SourceChangedError(
+        raise InputError(
             f"{place}: sha256 is {found}, the YAML states {stated}; give the stated file, or "
             "correct sha256 in the YAML"
         )

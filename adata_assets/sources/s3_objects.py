@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, NoReturn
 
 from adata_assets.errors import InputError
-from adata_assets.sources.contract import SourceChangedError, UnreachableError
+from adata_assets.sources.contract import SourceChangedError
 from adata_assets.sources.download import BLOCK_BYTES, Stream, TryAgainError
 from adata_assets.sources.s3_client import open_client, open_session
 
@@ -171,7 +171,7 @@ class Bucket:
         except (ConnectionError, HTTPClientError, IncompleteReadError) as error:
             raise TryAgainError(type(error).__name__) from None
         except BotoCoreError as error:
-            raise UnreachableError(
+            raise InputError(
                 f"{self._place}: boto3 says {type(error).__name__}; look at AWS_ACCESS_KEY_ID, "
                 "AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL_S3"
             ) from None
@@ -188,6 +188,6 @@ class Bucket:
             416: "it is empty, or shorter than announced: correct source in the YAML",
         }
         way_out = ways_out.get(status, "look at AWS_REGION and AWS_ENDPOINT_URL_S3")
-        raise UnreachableError(
+        raise InputError(
             f"{self._place}: the store answers with status {status} {code}; {way_out}"
         ) from None

@@ -11,6 +11,7 @@ from adata_assets.hub.hub_repository import PassingError, PublishError
 from adata_assets.share.base.retry import with_retries
 from adata_assets.share.contract import ShareError, TransientError
 from adata_assets.sources.contract import SourceChangedError, UnreachableError
+from adata_assets.sources.raw import require_sha256
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -49,6 +50,12 @@ def after_six_tries() -> ShareError:
     return caught.value
 
 
+def another_sha256() -> InputError:
+    with pytest.raises(InputError) as caught:
+        require_sha256("cells.h5ad", "ab" * 32, "0" * 64)
+    return caught.value
+
+
 PASSING = [
     UnreachableError("no answer"),
     SourceChangedError("changed while it was read"),
@@ -58,6 +65,7 @@ PASSING = [
 ]
 LASTING = [
     InputError("no column"),
+    another_sha256(),
     ShareError("status 403"),
     PublishError("other bytes"),
     OSError("disk full"),

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import anndata as ad
+import cellxgene_census
 import numpy as np
 import pandas as pd
 import pytest
+import requests
 import scipy.sparse as sp
 import tiledbsoma
 import tiledbsoma.io
 
+from adata_assets.assets.retries import is_passing
 from adata_assets.errors import InputError
-from adata_assets.sources.contract import SourceChangedError
 from adata_assets.sources.opening import open_source
 from adata_assets.sources.schemes.census import CENSUS_URI
 from adata_assets.spec import SourceSpec
@@ -96,8 +98,9 @@ def test_cells_are_counted(census):
 
 def test_another_content_than_stated_leaves_nothing_behind(census, folders):
     source = source_of(sha256="0" * 64)
-    with pytest.raises(SourceChangedError, match="the YAML states 0000"):
+    with pytest.raises(InputError, match="the YAML states 0000") as caught:
         source.fetch(source.look(), **folders)
+    assert not is_passing(caught.value)
     assert list(folders["folder"].iterdir()) == []
 
 
@@ -121,8 +124,29 @@ def test_an_organism_that_is_not_there_is_told(census):
 
 def test_a_census_that_is_not_there_is_told(tmp_path, monkeypatch):
     monkeypatch.setenv(CENSUS_URI, (tmp_path / "nothing").as_uri())
-    with pytest.raises(InputError, match="the Census cannot be opened"):
+    with pytest.raises(InputError, match="the Census cannot be opened") as caught:
         source_of().count_obs()
+    assert not is_passing(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "passes"),
+    [
+        (ValueError('The "2025-01-30" Census version is not valid'), False),
+        (requests.JSONDecodeError("a login page", "<html>", 0), True),
+        (requests.ConnectionError("no answer"), True),
+        (tiledbsoma.SOMAError("could not resolve host"), True),
+    ],
+    ids=lambda found: type(found).__name__,
+)
+def test_only_a_version_that_is_not_there_is_final(monkeypatch, error, passes):
+    def open_soma(**where):
+        raise error
+
+    monkeypatch.setattr(cellxgene_census, "open_soma", open_soma)
+    with pytest.raises(InputError, match="the Census cannot be opened") as caught:
+        source_of().count_obs()
+    assert is_passing(caught.value) == passes
 
 
 def test_cells_without_lasting_names_are_refused(tmp_path, monkeypatch, folders):

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from adata_assets.assets.retries import is_passing
 from adata_assets.errors import InputError
 from adata_assets.sources.contract import (
     SourceChangedError,
@@ -119,9 +120,10 @@ def test_parts_of_two_versions_are_never_glued(place, contents, folders):
 
 def test_content_that_is_not_the_stated_one_leaves_nothing_behind(place, folders):
     source = place.source(sha256="0" * 64)
-    with pytest.raises(SourceChangedError, match="the YAML states 0000"):
+    with pytest.raises(InputError, match="the YAML states 0000") as caught:
         source.fetch(source.look(), **folders)
     assert left_in(folders) == []
+    assert not is_passing(caught.value)
 
 
 def test_a_server_in_trouble_is_asked_again(place, contents, folders):
@@ -138,6 +140,15 @@ def test_a_server_that_stays_in_trouble_is_told(place):
         place.source().look()
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 416])
+def test_a_refusal_is_final(place, status):
+    """What a person must mend stays so however often it is asked for."""
+    place.served.statuses = [status]
+    with pytest.raises(InputError, match=rf"cells\.h5ad.* answers with status {status}") as caught:
+        place.source().look()
+    assert len(place.server.asked) == 1 and not is_passing(caught.value)
+
+
 def test_a_server_that_is_away_is_told(place, monkeypatch):
     uri, _, port = place.server.url.rpartition(":")
     gone = Place(place.uri.replace(f"{uri}:{port}", f"{uri}:9"), place.put)
@@ -149,7 +160,7 @@ def test_a_server_that_is_away_is_told(place, monkeypatch):
 def test_a_wrong_length_is_never_a_whole_file(place, folders, contents):
     place.served.announced = len(contents[0]) + 100
     source = place.source()
-    with pytest.raises(UnreachableError, match="gave only|shorter than announced"):
+    with pytest.raises(InputError, match="gave only|shorter than announced"):
         source.fetch(source.look(), **folders)
     assert list(folders["folder"].iterdir()) == []
 

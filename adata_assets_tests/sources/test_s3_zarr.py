@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from adata_assets.assets.retries import is_passing
 from adata_assets.errors import InputError
 from adata_assets.matrix.safe import require_safe_h5ad
 from adata_assets.sources.contract import SourceChangedError, UnreachableError
@@ -84,9 +85,10 @@ def test_an_object_that_changed_is_refused(source, store, folders):
 
 def test_another_content_than_stated_leaves_nothing_behind(store, folders):
     source = open_source(SourceSpec(uri="s3://lab/run/cells.zarr", sha256="0" * 64), None)
-    with pytest.raises(SourceChangedError, match="the YAML states 0000"):
+    with pytest.raises(InputError, match="the YAML states 0000") as caught:
         source.fetch(source.look(), **folders)
     assert left_in(folders) == []
+    assert not is_passing(caught.value)
 
 
 def test_a_name_that_leads_out_of_the_folder_is_refused(source, store):
@@ -96,8 +98,9 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(source, store):
 
 
 def test_an_empty_folder_is_told(store):
-    with pytest.raises(UnreachableError, match="nothing is stored below it"):
+    with pytest.raises(InputError, match="nothing is stored below it") as caught:
         open_source(SourceSpec(uri="s3://lab/run/gone.zarr"), None).look()
+    assert not is_passing(caught.value)
 
 
 @pytest.mark.parametrize("uri", ["s3://lab", "s3:///cells.h5ad"])

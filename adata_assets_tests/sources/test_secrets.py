@@ -7,12 +7,13 @@ import traceback
 
 import pytest
 
+from adata_assets.assets.retries import is_passing
 from adata_assets.errors import InputError
 from adata_assets.sources.contract import UnreachableError
 from adata_assets.sources.opening import open_source
 from adata_assets.sources.redact import fill_variables, redact, require_no_secrets
 from adata_assets.spec import SourceSpec
-from adata_assets_tests.servers.file_server import running
+from adata_assets_tests.servers.file_server import FileHandler, running
 from adata_assets_tests.servers.object_server import running_store
 from adata_assets_tests.sources.places import point_to
 
@@ -76,7 +77,7 @@ def test_errors_do_not_show_what_was_filled_in(server, contents, monkeypatch, st
     monkeypatch.setenv("HOST_TOKEN", SECRET)
     server.add("/a.h5ad", contents[0], statuses=[status] * 3)
     source = open_source(SourceSpec(uri=f"{server.url}/a.h5ad?token=${{HOST_TOKEN}}"), None)
-    with pytest.raises(UnreachableError, match=f"status {status}") as caught:
+    with pytest.raises(InputError, match=f"status {status}") as caught:
         source.look()
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
@@ -105,7 +106,7 @@ def test_only_a_whole_value_counts_as_a_variable():
 )
 def test_what_a_server_refuses_is_told_with_the_way_out(server, contents, status, told):
     url = server.add("/a.h5ad", contents[0], statuses=[status])
-    with pytest.raises(UnreachableError, match=rf"a\.h5ad answers with status {status}.*{told}"):
+    with pytest.raises(InputError, match=rf"a\.h5ad answers with status {status}.*{told}"):
         open_source(SourceSpec(uri=url), None).look()
 
 
@@ -131,8 +132,9 @@ def test_https_never_ends_in_http(tmp_path, monkeypatch, server, contents):
     with https_place(tmp_path, monkeypatch) as place:
         place.put(contents[0])
         place.served.location = server.add("/a.h5ad", contents[0])
-        with pytest.raises(UnreachableError, match="leads to http://"):
+        with pytest.raises(InputError, match="leads to http://") as caught:
             place.source().look()
+    assert not is_passing(caught.value)
 
 
 def test_a_certificate_that_nobody_knows_is_refused(tmp_path, monkeypatch, contents):
@@ -141,17 +143,33 @@ def test_a_certificate_that_nobody_knows_is_refused(tmp_path, monkeypatch, conte
     with https_place(tmp_path, monkeypatch) as place:
         place.put(contents[0])
         monkeypatch.delenv("REQUESTS_CA_BUNDLE")
-        with pytest.raises(UnreachableError, match=r"cannot be asked at all \(SSLError\)"):
+        with pytest.raises(InputError, match=r"cannot be asked at all \(SSLError\)") as caught:
             place.source().look()
+    assert not is_passing(caught.value)
+
+
+class CutHandler(FileHandler):
+    """Hears the first words of TLS and hangs up."""
+
+    def handle(self) -> None:
+        self.serving.asked.append(("", {}))
+        self.connection.recv(1 << 16)
+
+
+def test_a_handshake_that_is_cut_is_asked_for_again():
+    """Its error has the same class as that of a certificate that nobody knows."""
+    with running(CutHandler) as server:
+        uri = f"{server.url.replace('http', 'https')}/a.h5ad"
+        with pytest.raises(UnreachableError, match=r"cannot be reached \(SSLError, 3 times"):
+            open_source(SourceSpec(uri=uri), None).look()
+    assert len(server.asked) == 3
 
 
 def test_a_bucket_is_asked_with_the_keys_of_the_environment(contents, folders, monkeypatch):
     with running_store() as store:
         point_to(store, monkeypatch)
         store.add("/lab/a.h5ad", contents[0], login="AKIDEXAMPLE")
-        with pytest.raises(
-            UnreachableError, match="status 403 AccessDenied; set AWS_ACCESS_KEY_ID"
-        ):
+        with pytest.raises(InputError, match="status 403 AccessDenied; set AWS_ACCESS_KEY_ID"):
             open_source(SourceSpec(uri="s3://lab/a.h5ad"), None).look()
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
@@ -161,6 +179,14 @@ def test_a_bucket_is_asked_with_the_keys_of_the_environment(contents, folders, m
         assert all(
             not name.lower().startswith("x-amz-checksum") for _, h in store.asked for name in h
         )
+
+
+def test_wrong_settings_of_s3_are_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    with pytest.raises(InputError, match="boto3 says ProfileNotFound; look at AWS_") as caught:
+        open_source(SourceSpec(uri="s3://lab/a.h5ad"), None).look()
+    assert not is_passing(caught.value)
 
 
 def test_a_zarr_folder_over_http_is_refused():

@@ -110,7 +110,7 @@ class Source(contract.Source):
         try:
             census = cellxgene_census.open_soma(**where)
         except (tiledbsoma.SOMAError, OSError, ValueError) as error:
-            raise UnreachableError(
+            raise _kind_of(error)(
                 f"source {self.uri!r}: the Census cannot be opened ({error}); look whether there "
                 f"is a version {self._version}, and at the network"
             ) from error
@@ -122,6 +122,16 @@ class Source(contract.Source):
                     f"{sorted(organisms)}"
                 )
             yield organisms[self._organism]
+
+
+def _kind_of(error: Exception) -> type[InputError]:
+    import tiledbsoma
+
+    # An answer that is no JSON is a ValueError too, but may be another one later.
+    if isinstance(error, OSError):
+        return UnreachableError
+    is_lasting = isinstance(error, tiledbsoma.DoesNotExistError | ValueError)
+    return InputError if is_lasting else UnreachableError
 
 
 def _require_package(uri: str) -> None:

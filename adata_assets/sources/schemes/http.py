@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ import urllib3
 from requests.utils import get_netrc_auth
 
 from adata_assets.errors import InputError
-from adata_assets.sources.contract import Sighting, SourceChangedError, UnreachableError
+from adata_assets.sources.contract import Sighting, SourceChangedError
 from adata_assets.sources.download import (
     BLOCK_BYTES,
     HDF5_MAGIC,
@@ -126,7 +127,7 @@ class Source(RemoteSource):
     def _require_served(self, response: requests.Response) -> None:
         visited = {urlsplit(each.url).scheme for each in [*response.history, response]}
         if other := sorted(visited - set(self.schemes)):
-            raise UnreachableError(
+            raise InputError(
                 f"{self.uri} leads to {other[0]}://, where anybody on the way could change the "
                 "file; give an address that stays with https"
             )
@@ -144,7 +145,7 @@ class Source(RemoteSource):
             416: "it is empty, or shorter than announced: correct source in the YAML",
         }
         way_out = ways_out.get(status, "open the address in a browser to see why")
-        raise UnreachableError(f"{self.uri} answers with status {status}; {way_out}")
+        raise InputError(f"{self.uri} answers with status {status}; {way_out}")
 
 
 def _open_session(url: str) -> requests.Session:
@@ -160,11 +161,20 @@ def _answered(place: str, ask: Callable[[], requests.Response]) -> requests.Resp
     try:
         return ask()
     except _HOPELESS as error:
-        raise UnreachableError(
+        if _ended_early(error):
+            raise TryAgainError(type(error).__name__) from None
+        raise InputError(
             f"{place} cannot be asked at all ({type(error).__name__}); correct source in the YAML"
         ) from None
     except _CUT as error:
         raise TryAgainError(type(error).__name__) from None
+
+
+def _ended_early(error: BaseException | None) -> bool:
+    # A handshake that is cut comes as the same error as a certificate that nobody knows.
+    while error is not None and not isinstance(error, ssl.SSLEOFError):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _blocks(response: requests.Response, n_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from adata_assets.artefact import hash_of
 from adata_assets.errors import InputError
-from adata_assets.sources.contract import Sighting, SourceChangedError, UnreachableError
+from adata_assets.sources.contract import Sighting
 from adata_assets.sources.download import (
     HDF5_MAGIC,
     Stream,
@@ -73,7 +73,7 @@ class Source(RemoteSource):
                 self._fetch_object(parts, name, etag, n_bytes)
             try:
                 self._require_content(parts, sighting)
-            except SourceChangedError:
+            except InputError:
                 shutil.rmtree(parts)
                 Path(lock.name).unlink()
                 raise
@@ -102,9 +102,7 @@ class Source(RemoteSource):
     def _look_at_folder(self) -> Sighting:
         found = self._bucket.list_objects(f"{self._key}/")
         if not found:
-            raise UnreachableError(
-                f"{self.uri}: nothing is stored below it; correct source in the YAML"
-            )
+            raise InputError(f"{self.uri}: nothing is stored below it; correct source in the YAML")
         objects = {name: [each.etag, each.n_bytes] for name, each in sorted(found.items())}
         n_bytes = sum(each.n_bytes for each in found.values())
         return Sighting(self.uri, hash_of(objects), n_bytes, {"objects": objects})
