@@ -10,6 +10,7 @@ import os
 import socket
 import textwrap
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 import dagster as dg
@@ -67,12 +68,24 @@ def open_instance() -> dg.DagsterInstance:
     with locked(UPath(home), name=".instance.lock"):
         try:
             return dg.DagsterInstance.get()
-        # Nothing but the home's settings goes in; each storage has errors of its own.
-        except Exception as error:
+        except _errors_of_opening() as error:
             raise InputError(
                 f"{home}/dagster.yaml: Dagster cannot open this instance; correct it, or start the "
                 f"database that it names: {_told(error)}"
             ) from error
+
+
+def _errors_of_opening() -> tuple[type[Exception], ...]:
+    from dagster_shared.check import CheckError
+    from sqlalchemy.exc import SQLAlchemyError
+    from yaml import YAMLError
+
+    known = (dg.DagsterError, CheckError, ImportError, OSError, SQLAlchemyError, YAMLError)
+    if find_spec("dagster_postgres") is None:
+        return known
+    from dagster_postgres.utils import DagsterPostgresException
+
+    return (*known, DagsterPostgresException)
 
 
 def _told(error: Exception) -> str:

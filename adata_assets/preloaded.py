@@ -24,7 +24,7 @@ import zarr  # noqa: F401
 
 # What numba reads before it can load a compiled kernel: more than half a second. It is no promise of
 # numba's, and a release without it must not keep runs from starting.
-with contextlib.suppress(Exception):
+with contextlib.suppress(ImportError, AttributeError):
     from numba.core.registry import cpu_target
 
     cpu_target.target_context.refresh()

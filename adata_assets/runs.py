@@ -24,7 +24,6 @@ from adata_assets.automation import COMMAND_TAG
 from adata_assets.beta import ignore_beta_warnings
 from adata_assets.dead_runs import end_dead_runs
 from adata_assets.freshness import DatasetGraph, Node, find_stale
-from adata_assets.instance import open_instance
 from adata_assets.processes import describe_process
 from adata_assets.run_errors import message_of, read_step_error
 from adata_assets.storage import Storage
@@ -252,5 +251,5 @@ def _execute_in_worker(run: Run, run_id: str) -> Outcome:
 
     ignore_beta_warnings()
     show_progress()
-    with open_instance() as instance:
+    with dg.DagsterInstance.get() as instance:
         return execute(defs(), instance, run, run_id)
