@@ -8,11 +8,25 @@ import dagster as dg
 import pytest
 
 from adata_assets.assets.shown import MAX_OTHER_BYTES, MAX_PICTURE_BYTES
-from adata_assets.freshness import find_stale
+from adata_assets.freshness import Node, find_stale
 from adata_assets_tests.datasets import Dataset, make_cells, make_spec, write_cells
 
-PICTURED = {
-    *("annotated_obs", "ledger", "embeddings", "embedding_scorecard", "cell_texts", "hf_splits"),
+PICTURES = {
+    "annotated_obs": {"picture_quality", "picture_splits"},
+    "ledger": {"picture_outcomes"},
+    "embeddings": {"picture_two_components"},
+    "embedding_scorecard": {"picture_pca", "picture_hvg"},
+    "cell_texts": {"picture_lengths"},
+    "hf_splits": {"picture_chunks", "picture_negative_usage"},
+}
+PATHS = {
+    "counts": ["counts.zarr"],
+    "chunk_files": ["chunk.h5ad", "chunk.zarr.zip"],
+    "hf_splits": [
+        *("README.md", "croissant.json", "manifest.json"),
+        *(f"cells/{split}-00000-of-00001.parquet" for split in ("test", "train", "validation")),
+        *(f"data/{split}-00000-of-00001.parquet" for split in ("test", "train")),
+    ],
 }
 KEYS = ["0001-of-0003", "0002-of-0003", "0003-of-0003"]
 
@@ -45,6 +59,13 @@ def test_a_second_time_nothing_runs(dataset):
     assert (dataset.published / "README.md").is_file()
 
 
+def metadata_of(dataset, node):
+    """What the UI shows of a materialization."""
+    records = dataset.instance.fetch_materializations(dataset.graph.key_of(node.stage), limit=10)
+    shown = next(r for r in records.records if r.partition_key == node.partition_key)
+    return shown.asset_materialization.metadata
+
+
 def test_every_materialization_is_small_and_shows_its_table(dataset):
     graph = dataset.graph.defs.resolve_asset_graph()
     for node in dataset.graph.nodes():
@@ -52,14 +73,12 @@ def test_every_materialization_is_small_and_shows_its_table(dataset):
             dataset.graph.key_of(node.stage),
             dataset.load(node.stage, node.partition_key),
         )
-        records = dataset.instance.fetch_materializations(key, limit=10).records
-        shown = next(r for r in records if r.partition_key == node.partition_key)
-        metadata = shown.asset_materialization.metadata
+        metadata = metadata_of(dataset, node)
         pictures = {name for name in metadata if name.startswith("picture_")}
         others = [dg.serialize_value(v) for name, v in metadata.items() if name not in pictures]
         assert sum(map(len, others)) <= MAX_OTHER_BYTES, node
         assert all(len(metadata[name].value) <= MAX_PICTURE_BYTES for name in pictures), node
-        assert bool(pictures) == (node.stage.split("/")[0] in PICTURED), node
+        assert pictures == PICTURES.get(node.stage.split("/")[0], set()), node
         assert metadata["n_bytes"].value == sum(one["n_bytes"] for one in artefact.files.values())
         if any(name.endswith(".parquet") for name in artefact.files):
             kind = "partition_row_count" if node.partition_key else "row_count"
@@ -67,6 +86,23 @@ def test_every_materialization_is_small_and_shows_its_table(dataset):
             assert "preview" in metadata, node
             columns = graph.get(key).metadata["dagster/column_schema"].columns
             assert all(column.description for column in columns), node
+
+
+def test_the_raw_cells_are_counted_and_their_file_is_found(dataset, folder):
+    raw, ledger = (metadata_of(dataset, Node(stage)) for stage in ("raw_h5ad", "ledger"))
+    assert raw["n_raw"].value == ledger["n_raw"].value == 60
+    assert raw["path of raw"].value == str(folder / "raw.h5ad")
+
+
+@pytest.mark.parametrize("stage", PATHS)
+def test_files_are_found_by_their_paths(dataset, stage):
+    node = next(node for node in dataset.graph.nodes() if node.stage == stage)
+    metadata, artefact = metadata_of(dataset, node), dataset.load(stage, node.partition_key)
+    found = {name: shown.value for name, shown in metadata.items() if name.startswith("path of ")}
+    assert found == {f"path of {name}": str(artefact.folder / name) for name in PATHS[stage]}
+    assert all(os.path.exists(path) for path in found.values())
+    if stage == "hf_splits":
+        assert metadata["other paths"].value == f"There are {len(artefact.files) - 8} more files."
 
 
 def test_a_touched_source_runs_nothing(dataset, folder):

@@ -21,7 +21,8 @@ def build_counts(spec: DatasetSpec) -> dg.AssetsDefinition:
             version=version,
             kinds=["zarr"],
             description="Raw counts of the published cells over all genes, in dataset order: split, "
-            "group, source order. Counts of features that share a gene id are summed.",
+            "group, source order; the genes are those of `var` of `annotated_obs`. Counts of features "
+            "that share a gene id are summed.",
             on_failure="The raw file changed while it was read, or the scratch disk is full: the error says which. "
             "Materialize `raw_h5ad` and `annotated_obs` again in the first case, then this.",
         ),

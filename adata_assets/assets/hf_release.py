@@ -14,8 +14,10 @@ from adata_assets.assets.stage import (
     to_output,
     upstream,
 )
+from adata_assets.checks import column_schema
 from adata_assets.gate import require_green
 from adata_assets.resources import StorageResource
+from adata_assets.rows.formats import schema_of_rows
 from adata_assets.spec import DatasetSpec, Publish
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ def build_hf_release(
             "Refuses while a blocking check of the dataset is red.",
             on_failure="The error says what the Hub refused, which check is red, or which link ends too soon. Nothing "
             "was published by halves: mend it and materialize again.",
+            columns=column_schema(schema_of_rows(spec)),
         ),
         ins={"hf_splits": upstream(spec, "hf_splits")},
     )
@@ -80,6 +83,7 @@ def build_hf_release(
             commit=release.commit,
             tag=tag,
             load=f'load_dataset("{publish.repo_id}", revision="{tag}")',
+            **{"dagster/row_count": sum(hf_splits.metadata["n_rows"].values())},
         )
 
     return hf_release

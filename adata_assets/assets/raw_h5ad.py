@@ -6,6 +6,7 @@ import dagster as dg
 
 from adata_assets.artefact import Artefact
 from adata_assets.assets.retries import tried_again
+from adata_assets.assets.shown import show_paths
 from adata_assets.assets.source import seen_source
 from adata_assets.assets.stage import asset_options, code_version, key_of, to_output
 from adata_assets.resources import StorageResource
@@ -37,7 +38,7 @@ def build_raw_h5ad(spec: DatasetSpec, folder: Path | None) -> dg.AssetsDefinitio
     def raw_h5ad(
         context: dg.AssetExecutionContext, storage: StorageResource
     ) -> dg.Output[Artefact]:
-        from adata_assets.matrix.safe import require_safe_h5ad
+        from adata_assets.matrix.header import count_obs
         from adata_assets.share import require_share_store
         from adata_assets.sources.pinning import (
             content_version,
@@ -58,16 +59,21 @@ def build_raw_h5ad(spec: DatasetSpec, folder: Path | None) -> dg.AssetsDefinitio
             files = pin_sources(
                 sources, sightings, earlier=earlier, folder=draft.folder, scratch=store.scratch
             )
-            for file in files:
-                require_safe_h5ad(draft.folder / file.file if file.file else Path(file.path))
+            # The header tells it only of files that are safe to open.
+            n_raw = sum(
+                count_obs(draft.folder / file.file if file.file else Path(file.path))
+                for file in files
+            )
             draft.metadata |= {"files": [vars(file) for file in files]}
             draft.data_version = content_version(files)
         # The next scheduled look at the source must not take this content for new.
         context.log_event(seen_source(spec, seen_version(sightings)))
         return to_output(
             draft.committed,
+            n_raw=n_raw,
             source=", ".join(file.uri for file in files),
             source_bytes=sum(file.n_bytes for file in files),
+            **show_paths({file.name: file.path for file in files if not file.file}),
         )
 
     return raw_h5ad

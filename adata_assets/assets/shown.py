@@ -7,7 +7,9 @@ Belongs here: the metadata of a materialization, and how much of it is kept. Pic
 from __future__ import annotations
 
 import base64
+import itertools
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -24,6 +26,8 @@ MAX_OTHER_BYTES = 16_000
 N_PREVIEW_ROWS = 10
 # Longer cells break into two lines on the page of a partition.
 _MAX_CELL_CHARS, _MAX_VALUES, _MAX_FILES = 40, 4, 30
+# Paths are never cut: half of one leads nowhere.
+_MAX_PATHS, _MAX_PATH_CHARS = 8, 2_000
 _PICTURE = "](data:image/png;base64,"
 
 
@@ -60,7 +64,21 @@ def describe_artefact(
     whole |= told
     whole["files"] = dg.MetadataValue.md(_list_files(artefact))
     whole["folder"] = dg.MetadataValue.path(str(artefact.folder))
-    return keep_small(whole)
+    return keep_small(whole | show_paths(_paths_of(artefact)))
+
+
+def show_paths(paths: Mapping[str, str]) -> dict[str, Any]:
+    """Return paths to copy by a click, by the names of the files, and how many more there are.
+
+    A browser opens no file of this machine from a page, so that a link would not help.
+    """
+    room = _MAX_PATH_CHARS // max(map(len, paths.values()), default=1)
+    first = itertools.islice(paths.items(), min(room, _MAX_PATHS))
+    shown: dict[str, Any] = {f"path of {name}": dg.MetadataValue.path(path) for name, path in first}
+    if len(paths) > len(shown):
+        told = f"There are {len(paths) - len(shown)} more files."
+        shown["other paths"] = dg.MetadataValue.text(told)
+    return shown
 
 
 def show(png: bytes, what: str) -> dg.MetadataValue:
@@ -178,6 +196,13 @@ def _list_files(artefact: Artefact) -> str:
     ]
     more = f"\n\nand {len(names) - _MAX_FILES} more" if len(names) > _MAX_FILES else ""
     return table(("file", "sha256", "bytes"), rows) + more
+
+
+def _paths_of(artefact: Artefact) -> dict[str, str]:
+    # A zarr store is opened as a whole, and what lies at the top is what people look for.
+    names = {re.sub(r"(?<=\.zarr)/.*", "", name) for name in artefact.files}
+    ordered = sorted(names, key=lambda name: (name.count("/"), name))
+    return {name: str(artefact.folder / name) for name in ordered}
 
 
 def _preview(artefact: Artefact, file: str) -> dg.MetadataValue:

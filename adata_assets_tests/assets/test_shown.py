@@ -15,6 +15,7 @@ from adata_assets.assets.shown import (
     describe_artefact,
     keep_small,
     show,
+    show_paths,
 )
 from adata_assets.tables import write_table
 
@@ -78,6 +79,24 @@ def test_queries_of_urls_are_not_shown(tmp_path):
     shown = describe_artefact(artefact, tables=["table.parquet"], pictures={}, told=told)
     assert "secret" not in str(shown)
     assert "https://store.example/a.h5ad" in shown["preview"].value
+
+
+def test_few_paths_are_shown_and_all_are_counted():
+    paths = {f"{i}.h5ad": f"/cells/{i}.h5ad" for i in range(11)}
+    shown = show_paths(paths)
+    assert {name: value.value for name, value in shown.items()} == {
+        **{f"path of {i}.h5ad": f"/cells/{i}.h5ad" for i in range(8)},
+        "other paths": "There are 3 more files.",
+    }
+    assert "other paths" not in show_paths({"a.h5ad": "/cells/a.h5ad"})
+    assert show_paths({}) == {}
+
+
+def test_long_paths_leave_room_for_the_rest():
+    shown = show_paths({f"{i}.h5ad": f"/{'x' * 900}/{i}.h5ad" for i in range(5)})
+    assert len(shown) == 2 + 1
+    assert size_of(shown) < MAX_OTHER_BYTES / 4
+    assert shown["other paths"].value == "There are 3 more files."
 
 
 @pytest.mark.parametrize(

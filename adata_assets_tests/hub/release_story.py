@@ -50,8 +50,17 @@ def materialize(root: str, repo_id: str, base_url: str) -> dict[str, Any]:
         "stages": [[stage for outcome in o for stage in outcome.run.stages] for o in ran],
         "published": str(dataset.published),
         "release": dict(dataset.load("hf_release").files),
+        "n_rows": dataset.load("hf_splits").metadata["n_rows"],
+        "row_count": _row_count(dataset),
         "breaches": _breaches(dataset),
     }
+
+
+def _row_count(dataset: Any) -> int:
+    """Return the number of rows that the UI shows of the release."""
+    key = dataset.graph.key_of("hf_release")
+    [record] = dataset.instance.fetch_materializations(key, limit=1).records
+    return record.asset_materialization.metadata["dagster/row_count"].value
 
 
 def _breaches(dataset: Any) -> list[list[str]]:

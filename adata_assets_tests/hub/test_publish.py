@@ -128,6 +128,7 @@ def test_a_dataset_is_released_as_one_tagged_commit(released) -> None:
     assert set(repo.commits[-1].files) == names | {".gitattributes"}
     assert all(repo.commits[-1].files[name] == (local / name).read_bytes() for name in names)
     assert list(repo.tags.values()) == [repo.commits[-1].oid]
+    assert told["row_count"] == sum(told["n_rows"].values()) > 0
 
 
 def test_the_check_compares_what_was_downloaded(released) -> None:
