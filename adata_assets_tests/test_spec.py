@@ -93,3 +93,18 @@ def test_s10_without_a_release_the_id_is_relative_to_the_root():
     assert make_spec("raw.h5ad").repo_id == "cells/hf_splits"
     published = make_spec("raw.h5ad", publish={"repo_id": "me/cells"}, license="mit")
     assert published.repo_id == "me/cells"
+
+
+@pytest.mark.parametrize(
+    "source", ["a.h5ad", {"uri": "a.h5ad"}, ["a.h5ad"], [{"uri": "a.h5ad"}]], ids=str
+)
+def test_one_source_is_written_in_any_way(source):
+    fields = {**make_spec("x.h5ad").model_dump(exclude_unset=True), "source": source}
+    assert [one.uri for one in DatasetSpec.model_validate(fields).sources] == ["a.h5ad"]
+
+
+@pytest.mark.parametrize("source", ["", []], ids=str)
+def test_a_dataset_has_a_source(source):
+    fields = {**make_spec("x.h5ad").model_dump(exclude_unset=True), "source": source}
+    with pytest.raises(ValidationError, match="say where the raw cells are"):
+        DatasetSpec.model_validate(fields)

@@ -51,7 +51,6 @@ class DatasetSpec(Frozen):
     )
     description: str = Field("", description="a paragraph for the card and the UI")
     source: str | SourceSpec | tuple[str | SourceSpec, ...] = Field(
-        min_length=1,
         description="where the raw cells are; of several sources every cell id gets the source's "
         "name as prefix",
     )
@@ -116,6 +115,15 @@ class DatasetSpec(Frozen):
         if value == "share":
             raise ValueError("'share' is the folder of shared files; give the dataset another name")
         return require_name(value, "dataset_id (the folder's name)")
+
+    @field_validator("source")
+    @classmethod
+    def _is_somewhere(
+        cls, value: str | SourceSpec | tuple[str | SourceSpec, ...]
+    ) -> str | SourceSpec | tuple[str | SourceSpec, ...]:
+        if not value:
+            raise ValueError("source is empty: say where the raw cells are")
+        return value
 
     @model_validator(mode="after")
     def _fits_together(self) -> DatasetSpec:
