@@ -25,7 +25,9 @@ HOW_TO_INSTALL = (
     "no PostgreSQL server found; install it (Debian: apt-get install --no-install-recommends "
     "postgresql) and run: python -m pytest adata_assets_tests/automation"
 )
+# The documentation's names, and who makes them.
 USER, DATABASE = "dagster", "dagster"
+_ADMINISTRATOR = "administrator"
 _SERVER_USER = "postgres"
 _START_S, _STOP_S = 60, 20
 # What a test writes need not survive the machine.
@@ -51,7 +53,7 @@ def find_postgres() -> Path | None:
 
 @dataclass(frozen=True)
 class Postgres:
-    """A running server with one user and one database.
+    """A running server.
 
     Attributes
     ----------
@@ -78,15 +80,23 @@ class Postgres:
         """Return the rows of a query, beside the code under test."""
         return self._execute(query, DATABASE)
 
-    def make_database(self) -> None:
-        """Make the database, empty, also when it exists and somebody is connected to it."""
-        self._execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)", "postgres")
-        self._execute(f"CREATE DATABASE {DATABASE}", "postgres")
+    def begin(self, statements: str) -> None:
+        """Make user and database by the documentation's statements; what there was is dropped.
 
-    def _execute(self, statement: str, database: str) -> list[tuple[Any, ...]]:
+        Parameters
+        ----------
+        statements
+            SQL with ``…`` for the password.
+        """
+        dropped = f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE); DROP USER IF EXISTS {USER}; "
+        made = statements.replace("…", self.password)
+        for statement in filter(str.strip, (dropped + made).split(";")):
+            self._execute(statement, "postgres", _ADMINISTRATOR)
+
+    def _execute(self, statement: str, database: str, user: str = USER) -> list[tuple[Any, ...]]:
         import psycopg2
 
-        given = {"host": "127.0.0.1", "port": self.port, "user": USER, "dbname": database}
+        given = {"host": "127.0.0.1", "port": self.port, "user": user, "dbname": database}
         connection = psycopg2.connect(password=self.password, **given)
         # Databases are not made within a transaction.
         connection.autocommit = True
@@ -115,7 +125,6 @@ def running_postgres() -> Iterator[Postgres]:
         process = _start(programs, folder, server, identity)
         try:
             _wait(server, process)
-            server.make_database()
             yield server
         finally:
             process.send_signal(signal.SIGINT)
@@ -134,7 +143,7 @@ def _identity() -> dict[str, Any]:
 def _initialise(programs: Path, folder: Path, password: str, identity: dict[str, Any]) -> None:
     given = folder / "password"
     given.write_text(password)
-    options = ["--no-sync", f"--username={USER}", f"--pwfile={given}", "--encoding=UTF8"]
+    options = ["--no-sync", f"--username={_ADMINISTRATOR}", f"--pwfile={given}", "--encoding=UTF8"]
     ran = subprocess.run(
         [programs / "initdb", *options, "--locale=C", "--auth=md5", "-D", folder / "data"],
         capture_output=True,
