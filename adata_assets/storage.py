@@ -64,7 +64,8 @@ class Storage:
     Parameters
     ----------
     root
-        A folder or an object store (``s3://bucket/prefix``).
+        A folder. On an object store artefacts can be written and found, but stages open the files
+        of their inputs with ``Artefact.local``, which refuses it.
     scratch
         A folder on a local disk for temporary files.
     """

@@ -45,9 +45,11 @@ the UI. Nothing that breaks a schema is stored as good: the check of the same na
 """
 LAYERS_PAGE = """# Layers
 
-Each box may import from the boxes above it, never from those below; a test holds that. Down to `hub` and `promises` nothing knows
-Dagster: plain functions of arrays, tables and paths, usable from a notebook. This page is made by `python docs/build_pages.py`.
+What belongs in each part of the package, in the order of the picture in [architecture.md](architecture.md#layers), which shows who
+may import whom. This page is made by `python docs/build_pages.py`.
 """
+PICTURE_BEGINS = "<!-- made by docs/build_pages.py: -->\n"
+PICTURE_ENDS = "<!-- until here -->\n"
 SCHEMAS = {
     "annotated_obs": ("ObsSchema", annotated.ObsSchema),
     "annotated_obs, genes": ("VarSchema", annotated.VarSchema),
@@ -71,6 +73,7 @@ def build_pages() -> dict[Path, str]:
         FOLDER / "dataset_yaml.md": build_yaml_page(),
         FOLDER / "tables.md": build_tables_page(),
         FOLDER / "layers.md": build_layers_page(),
+        FOLDER / "architecture.md": build_architecture_page(),
     }
 
 
@@ -100,24 +103,36 @@ def describe_columns(schema: pa.DataFrameSchema) -> Iterator[str]:
 
 
 def build_layers_page() -> str:
-    """Return the page of the layers: a picture, and the charter of every package."""
-    parts = [LAYERS_PAGE, "```mermaid", "flowchart TD"]
-    first_with_dagster = LAYERS.index(("resources",))
-    for i, layer in enumerate(LAYERS):
-        if i in (0, first_with_dagster):
-            parts.append(
-                f'  subgraph {"dagster" if i else "science"}["{"Dagster" if i else "plain Python"}"]'
-            )
-        parts.append(f'    l{i}["{" · ".join(layer)}"]')
-        if i + 1 in (first_with_dagster, len(LAYERS)):
-            parts.append("  end")
-    parts += [f"  l{above} --> l{below}" for above, below in pairwise(range(len(LAYERS)))]
-    parts += ["```", "", "| part | what belongs in it |", "|---|---|"]
+    """Return the page of the layers: the charter of every part."""
+    parts = [LAYERS_PAGE, "| part | what belongs in it |", "|---|---|"]
     for part in (part for layer in LAYERS for part in layer):
         about = inspect.getdoc(import_module(f"adata_assets.{part}")) or ""
         parts.append(f"| `{part}` | {' '.join(about.partition(chr(10) * 2)[0].split())} |")
-    # Fences of three backticks stay.
-    return re.sub(r"(?<!`)``(?!`)", "`", "\n".join(parts)) + "\n"
+    return "\n".join(parts).replace("``", "`") + "\n"
+
+
+def build_architecture_page() -> str:
+    """Return the page of the architecture, which is written by hand but for one picture."""
+    page = (FOLDER / "architecture.md").read_text(encoding="utf-8")
+    before, _, rest = page.partition(PICTURE_BEGINS)
+    _, found, after = rest.partition(PICTURE_ENDS)
+    if not found:
+        raise ValueError(f"architecture.md has no {PICTURE_BEGINS!r} … {PICTURE_ENDS!r}")
+    return before + PICTURE_BEGINS + "\n".join(draw_layers()) + "\n" + PICTURE_ENDS + after
+
+
+def draw_layers() -> Iterator[str]:
+    """Yield the picture of the layers: a box for each line of ``LAYERS``."""
+    first_with_dagster = LAYERS.index(("resources",))
+    yield from ("```mermaid", "flowchart TD")
+    for i, layer in enumerate(LAYERS):
+        if i in (0, first_with_dagster):
+            yield f'  subgraph {"dagster" if i else "science"}["{"Dagster" if i else "plain Python"}"]'
+        yield f'    l{i}["{" · ".join(layer)}"]'
+        if i + 1 in (first_with_dagster, len(LAYERS)):
+            yield "  end"
+    yield from (f"  l{above} --> l{below}" for above, below in pairwise(range(len(LAYERS))))
+    yield "```"
 
 
 def build_yaml_page() -> str:

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -13,6 +19,8 @@ from adata_assets.errors import InputError
 from adata_assets.freshness import DatasetGraph
 from adata_assets.project import load_project_defs
 from adata_assets_tests.datasets import write_cells
+from adata_assets_tests.projects import TELEMETRY_OFF
+from adata_assets_tests.repository.source_code import ROOT
 
 TYPE = "adata_assets.AdataDataset"
 _numbers = itertools.count()
@@ -51,6 +59,24 @@ def test_a_source_is_looked_into(defs):
     assert given["keys"] == {"cell_type": "cell_type", "group": "donor_id"}
     graph = DatasetGraph(load_project_defs(defs.parents[1]), "mine")
     assert len(graph.chunk_keys) == 3
+
+
+def test_the_command_of_the_readme_writes_the_yaml(defs, tmp_path):
+    [line] = re.findall(r"`dg (scaffold defs [^`]+)`", (ROOT / "README.md").read_text())
+    source = write_cells(tmp_path, name="pbmc3k_raw.h5ad")
+    (tmp_path / "dagster.yaml").write_text(TELEMETRY_OFF)
+    ended = subprocess.run(
+        [Path(sys.executable).parent / "dg", *shlex.split(line.replace("/data", str(tmp_path)))],
+        cwd=tmp_path,
+        env={**os.environ, "DAGSTER_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    given = yaml.safe_load((defs / "pbmc3k" / "defs.yaml").read_text())
+    assert given["type"] == TYPE
+    assert (defs / "pbmc3k" / given["attributes"]["source"]).resolve() == source
 
 
 def test_what_is_there_stays(defs):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib.util
+import inspect
 import re
 import shlex
 from pathlib import Path
@@ -16,12 +17,33 @@ from adata_assets.cli import main
 from adata_assets.embedders.contract import embedder_names, load_embedder
 from adata_assets.share import load_dataset_settings, share_store_names
 from adata_assets.spec import DatasetSpec
+from adata_assets_tests.embedders import test_embedder_contract
+from adata_assets_tests.embedders.stored import StoredCells
 from adata_assets_tests.repository.source_code import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
-BLOCK = re.compile(r"^```(?P<info>[^\n`]+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 # A block that begins with ```python run is executed, all of one page in order and together.
 RUN = "python run"
+EMBEDDER_PAGE = ROOT / "docs" / "add_an_embedder.md"
+# By page and what stands behind the three backticks: which test runs such blocks. Those that are
+# marked to run, prompts and YAMLs are run on every page, by tests of this file.
+RUN_BY = {
+    ("README.md", "console"): "cli/test_pages.py",
+    ("docs/add_a_dataset.md", "console"): "cli/test_pages.py",
+    ("docs/more_than_one_machine.md", "sql"): "automation/test_postgres.py",
+    ("docs/more_than_one_machine.md", "yaml dagster.yaml"): "automation/test_postgres.py",
+    ("docs/publish_on_the_hub.md", "console"): "cli/test_pages.py",
+    ("docs/publish_on_the_hub.md", "python"): "cli/test_pages.py",
+    ("docs/share_on_s3.md", "json"): "repository/test_bucket_policy.py",
+    ("docs/tutorial.md", "console step"): "cli/test_tutorial.py",
+    ("docs/tutorial.md", "python step"): "cli/test_tutorial.py",
+    ("docs/upgrade.md", "console"): "cli/test_pages.py",
+}
+NOT_RUN = {
+    ("README.md", ""): "a picture of the stages",
+    ("docs/architecture.md", "mermaid"): "pictures",
+}
 
 
 def blocks_of(page: Path, info: str) -> list[str]:
@@ -42,13 +64,54 @@ def test_prompts_in_pages_are_doctests(page):
     assert outcome.failed == 0
 
 
-def test_blocks_marked_to_run_do(request, monkeypatch):
-    for page in PAGES:
+def test_every_block_is_run():
+    """Or it is one of the few that say why not."""
+    found = {
+        (page.relative_to(ROOT).as_posix(), block["info"].strip())
+        for page in PAGES
+        for block in BLOCK.finditer(page.read_text(encoding="utf-8"))
+        if block["info"].strip() not in (RUN, "yaml") and not block["body"].startswith(">>> ")
+    }
+    assert found == {*RUN_BY, *NOT_RUN}, "mark a block to run, or say in RUN_BY which test runs it"
+    for (page, _), place in RUN_BY.items():
+        assert Path(page).name in (ROOT / "adata_assets_tests" / place).read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def run_page(request, monkeypatch):
+    """Runs the blocks of a page that are marked to run; returns the names that they define."""
+
+    def run(page: Path) -> dict[str, object]:
         names: dict[str, object] = {}
         for body in blocks_of(page, RUN):
             demo = request.getfixturevalue("demo")
             monkeypatch.chdir(Path(demo.storage.root.path))
             exec(compile(body, str(page), "exec"), names)
+        return names
+
+    return run
+
+
+def test_blocks_marked_to_run_do(run_page):
+    for page in PAGES:
+        if page != EMBEDDER_PAGE:
+            run_page(page)
+
+
+def test_blocks_marked_to_run_make_a_method_that_keeps_the_contract(run_page, tmp_path):
+    names, stored = run_page(EMBEDDER_PAGE), StoredCells.make(tmp_path)
+    method = type(names["embedder"])
+    embedder = method(method.settings_model(**names["small_settings"](stored, tmp_path)))
+    given = {"embedder": embedder, "stored": stored, "model": stored.fit(embedder)}
+    promises = [name for name in vars(test_embedder_contract) if name.startswith("test_")]
+    for name in promises:
+        (folder := tmp_path / name).mkdir()
+        promise = getattr(test_embedder_contract, name)
+        asked = inspect.signature(promise).parameters
+        promise(
+            **{key: value for key, value in {**given, "tmp_path": folder}.items() if key in asked}
+        )
+    assert promises
 
 
 BASE = {"title": "Cells", "source": "cells.h5ad", "chunks": {"count": 3}}
