@@ -32,7 +32,7 @@ ui: install
 
 test: install $(VENV_MMCONTEXT)/.installed
 	ADATA_ASSETS_MMCONTEXT_PYTHON=$(CURDIR)/$(VENV_MMCONTEXT)/bin/python \
-		python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder --durations 15
+		python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations 15
 
 # Kills at random moments: half an hour or more.
 test-slow: install
