@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 VENV_MMCONTEXT ?= .venv-mmcontext
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# Tests start Python some hundred times: each would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo ui test test-slow check install format
 .DEFAULT_GOAL := demo

@@ -24,6 +24,7 @@ from adata_assets.annotation.quality.rules import percent
 from adata_assets.matrix.source import read_obs, read_var
 from adata_assets.sources.files import locate_source
 from adata_assets.spec import CountsRules
+from adata_assets_tests.annotation.test_measure import make_genes
 from adata_assets_tests.datasets import make_cells, write_cells
 
 REAL_DATA = os.environ.get("ADATA_ASSETS_REAL_DATA")
@@ -90,6 +91,24 @@ def test_metrics_are_exactly_scanpys(cells: Cells) -> None:
     }
     for name, values in pairs.items():
         np.testing.assert_array_equal(values, theirs[name].to_numpy(), err_msg=name)
+
+
+def test_metrics_of_features_are_scanpys() -> None:
+    """total_counts and n_cells_by_counts, beside those of cells."""
+    adata = make_cells(40, 60)
+    gene_index = np.arange(60)
+    genes = make_genes(gene_index)
+    genes.var["is_mt"] = adata.var_names.str.startswith("MT-")
+    found = measure_cells([(0, adata.X.astype(np.int32))], genes, n_obs=40)
+    adata.var["mt"] = genes.var["is_mt"].to_numpy()
+    cells, features = sc.pp.calculate_qc_metrics(adata, qc_vars=["mt"], percent_top=[20])
+    assert np.array_equal(found.n_counts, cells["total_counts"])
+    assert np.array_equal(found.n_genes, cells["n_genes_by_counts"])
+    assert np.allclose(found.n_counts_mt / found.n_counts * 100, cells["pct_counts_mt"], rtol=1e-6)
+    top20 = found.n_counts_top20 / found.n_counts * 100
+    assert np.allclose(top20, cells["pct_counts_in_top_20_genes"], rtol=1e-6)
+    assert np.array_equal(found.feature_counts, features["total_counts"])
+    assert np.array_equal(found.feature_cells, features["n_cells_by_counts"])
 
 
 def test_normalised_values_are_scanpys(cells: Cells) -> None:

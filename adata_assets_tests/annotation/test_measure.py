@@ -7,14 +7,12 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
-import scanpy as sc
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adata_assets.annotation.genes.build import Genes
 from adata_assets.annotation.measure import CellMetrics, measure_cells
-from adata_assets_tests.datasets import make_cells
 
 PER_CELL = ("n_counts", "n_genes", "n_counts_mt", "n_counts_top20", "n_sentence_genes")
 
@@ -98,23 +96,6 @@ def test_fingerprints_are_equal_for_equal_cells_alone(family, random):
     assert np.array_equal(once.fingerprint, found.fingerprint)
     kinds = Counter(row.tobytes() for row in merged)
     assert len({row.tobytes() for row in found.fingerprint}) == len(kinds)
-
-
-def test_metrics_equal_scanpys():
-    adata = make_cells(40, 60)
-    gene_index = np.arange(60)
-    genes = make_genes(gene_index)
-    genes.var["is_mt"] = adata.var_names.str.startswith("MT-")
-    found = measure_cells([(0, adata.X.astype(np.int32))], genes, n_obs=40)
-    adata.var["mt"] = genes.var["is_mt"].to_numpy()
-    cells, features = sc.pp.calculate_qc_metrics(adata, qc_vars=["mt"], percent_top=[20])
-    assert np.array_equal(found.n_counts, cells["total_counts"])
-    assert np.array_equal(found.n_genes, cells["n_genes_by_counts"])
-    assert np.allclose(found.n_counts_mt / found.n_counts * 100, cells["pct_counts_mt"], rtol=1e-6)
-    top20 = found.n_counts_top20 / found.n_counts * 100
-    assert np.allclose(top20, cells["pct_counts_in_top_20_genes"], rtol=1e-6)
-    assert np.array_equal(found.feature_counts, features["total_counts"])
-    assert np.array_equal(found.feature_cells, features["n_cells_by_counts"])
 
 
 def test_stored_zeros_are_no_genes():

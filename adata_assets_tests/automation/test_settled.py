@@ -71,7 +71,7 @@ def test_refreshes_run_everything_exactly_once(story, bodies):
     assert bodies.released == [{1}, {2}]
 
 
-@pytest.mark.parametrize("slow", ["models/pca", "models/hvg", f"share_links@{SECOND}"])
+@pytest.mark.parametrize("slow", ["models/pca", f"share_links@{SECOND}"])
 def test_a_slow_step_beside_fast_ones_is_waited_for(story, bodies, slow):
     make_by_hand(story, bodies, BY_COMMAND)
     bodies.hooks[slow] = lambda: [story.tick() for _ in range(3)]

@@ -13,22 +13,15 @@ import pytest
 from adata_assets.commit import sha256_of
 from adata_assets.instance import open_instance
 from adata_assets.processes import PID
-from adata_assets_tests.datasets import make_spec, write_cells
+from adata_assets_tests.datasets import Dataset, make_spec, write_cells
 from adata_assets_tests.projects import Project, attributes_of
-from adata_assets_tests.promises.families import MIXED, donor_cells, donor_spec
 
 PARTITION = "dagster/partition"
 
 
-def make_bytes(folder: Path, source: Path, n_jobs: int) -> dict[str, str]:
-    """Materialize with the command; return the sha256 of every published and every shared file."""
-    folder.mkdir()
-    spec = donor_spec(source, chunks={"count": 3}, negatives=MIXED)
-    with pytest.MonkeyPatch.context() as patch:
-        project = Project.make(folder, patch, attributes_of(spec))
-        done = project.run("materialize", "cells", "--jobs", str(n_jobs))
-    assert done.exit_code == 0, done.output
-    roots = (project.storage / "cells" / "hf_splits", project.storage / "share" / "cells")
+def bytes_of(storage: Path) -> dict[str, str]:
+    """Return the sha256 of every published and every shared file."""
+    roots = (storage / "cells" / "hf_splits", storage / "share" / "cells")
     return {
         f"{root.name}/{path.relative_to(root)}": sha256_of(path)
         for root in roots
@@ -37,10 +30,13 @@ def make_bytes(folder: Path, source: Path, n_jobs: int) -> dict[str, str]:
     }
 
 
-def test_c11_the_number_of_workers_changes_no_byte(tmp_path: Path) -> None:
-    source = write_cells(tmp_path, donor_cells())
-    one = make_bytes(tmp_path / "one", source, 1)
-    three = make_bytes(tmp_path / "three", source, 3)
+def test_c11_the_number_of_workers_changes_no_byte(
+    donors: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Project.make(tmp_path, monkeypatch, attributes_of(donors.spec))
+    done = project.run("materialize", "cells", "--jobs", "3")
+    assert done.exit_code == 0, done.output
+    one, three = bytes_of(Path(donors.storage.root.path)), bytes_of(project.storage)
     assert one == three
     names = ("README.md", "croissant.json", "manifest.json", ".parquet", ".h5ad", ".zarr.zip")
     assert all(any(found.endswith(name) for found in one) for name in names)
