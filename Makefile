@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # Tests start Python some hundred times: each would compile the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo ui test test-slow check install format
+.PHONY: demo ui test test-slow check check-tests check-types check-definitions install format
 .DEFAULT_GOAL := demo
 
 install: $(VENV)/.installed
@@ -40,12 +40,20 @@ test: install $(VENV_MMCONTEXT)/.installed
 test-slow: install
 	python -m pytest -q -m slow adata_assets_tests
 
-# Fast tests only: the blocks of pages that build a dataset run with make test.
 check: install
+	$(MAKE) -j 2 --output-sync --no-print-directory check-tests check-types check-definitions
+
+# Fast tests only: those that build a dataset, start a server or load all definitions are in make test.
+check-tests:
+	python -m pytest -q -n 2 --dist loadfile -k "not blocks_marked_to_run and not bucket_policy and not test_definitions" \
+		adata_assets_tests/repository adata_assets
+
+check-types:
 	ruff format --check .
 	ruff check .
 	mypy
-	python -m pytest -q -n 2 --dist loadfile -k "not blocks_marked_to_run" adata_assets_tests/repository adata_assets
+
+check-definitions:
 	dagster definitions validate -w workspace.yaml
 	dg check defs
 

@@ -161,7 +161,9 @@ def test_untagged_runs_are_followed_up(story, bodies):
     assert story.ran() == everything(bodies, 1)
 
 
-@pytest.mark.parametrize("slow", ["chunk_files", "share_links"])
+@pytest.mark.parametrize(
+    "slow", [pytest.param("chunk_files", marks=pytest.mark.slow), "share_links"]
+)
 def test_a_run_that_ends_while_a_tick_reads_is_not_repeated(story, bodies, monkeypatch, slow):
     """A tick reads what is new, and what is in progress a moment later: it may have ended between."""
     make_by_hand(story, bodies, BY_COMMAND)

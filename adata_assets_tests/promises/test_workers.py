@@ -53,6 +53,7 @@ def kill_first_chunk(killed: threading.Event) -> None:
                     killed.set()
 
 
+@pytest.mark.slow
 def test_a_killed_worker_fails_what_was_at_work_and_the_rest_goes_on(tmp_path, monkeypatch):
     n_chunks, n_jobs = 3, 2
     spec = make_spec(write_cells(tmp_path), embedders=(), chunks={"count": n_chunks})

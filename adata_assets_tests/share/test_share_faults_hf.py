@@ -36,7 +36,7 @@ from adata_assets_tests.servers.faulty_proxy import (
 from adata_assets_tests.servers.hf import client_of
 
 REPO_ID = "lab/demo-files"
-N_FAULTS_PER_KIND = 6
+N_FAULTS_PER_KIND = 5
 STATUSES = ((503, "1"), (500, None), (429, "2"))
 PUT = """
 import sys
@@ -124,7 +124,7 @@ def _fault(kind: Kind, number: int) -> Fault:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_after_any_fault_one_more_run_completes(place: Place, kind: Kind) -> None:
-    """42 faults: each kind at six of the requests of a run, chosen once."""
+    """35 faults: each kind at five of the requests of a run, chosen once."""
     place.run()
     n_requests = len(place.proxy.seen)
     assert n_requests > 20
