@@ -41,7 +41,7 @@ test-slow: install
 	python -m pytest -q -m slow adata_assets_tests
 
 check: install
-	$(MAKE) -j 2 --output-sync --no-print-directory check-tests check-types check-definitions
+	$(MAKE) -j 2 --no-print-directory check-tests check-types check-definitions
 
 # Fast tests only: those that build a dataset, start a server or load all definitions are in make test.
 check-tests:
