@@ -1,6 +1,7 @@
 """``hf_release``: the push to the Hub, only for datasets that say ``publish``."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -60,7 +61,6 @@ def build_hf_release(
         context: dg.AssetExecutionContext, storage: StorageResource, hf_splits: Artefact
     ) -> dg.Output[Artefact]:
         from adata_assets.hub.open_links import require_lasting_links
-        from adata_assets.hub.publish import write_release
 
         require_green(context.instance, blocking)
         end, accepted = hf_splits.metadata["expires_at"], publish.accept_expiring_links
@@ -73,8 +73,7 @@ def build_hf_release(
             tried_again(context),
             store.draft(spec.dataset_id, STAGE, code_version=version, inputs=[hf_splits]) as draft,
         ):
-            release = _publish(spec, publish, hf_splits, tag)
-            write_release(release, draft.folder)
+            release = _publish(spec, publish, hf_splits, tag, draft.folder)
             # Tags keep earlier releases alive, and their rows link to files as well.
             draft.metadata["shared"] = sorted({*earlier, *hf_splits.metadata["shared"]})
         return to_output(
@@ -89,10 +88,13 @@ def build_hf_release(
     return hf_release
 
 
-def _publish(spec: DatasetSpec, publish: Publish, hf_splits: Artefact, tag: str) -> "Release":
-    from adata_assets.hub.publish import publish_folder
+def _publish(
+    spec: DatasetSpec, publish: Publish, hf_splits: Artefact, tag: str, folder: Path
+) -> "Release":
+    """Publish, and write down in a folder what came of it."""
+    from adata_assets.hub.publish import publish_folder, write_release
 
-    return publish_folder(
+    release = publish_folder(
         hf_splits.local_folder,
         {name: entry["sha256"] for name, entry in hf_splits.files.items()},
         repo_id=publish.repo_id,
@@ -101,3 +103,5 @@ def _publish(spec: DatasetSpec, publish: Publish, hf_splits: Artefact, tag: str)
         message=f"{spec.title}: {tag}",
         tag=tag,
     )
+    write_release(release, folder)
+    return release

@@ -59,11 +59,8 @@ def build_raw_h5ad(spec: DatasetSpec, folder: Path | None) -> dg.AssetsDefinitio
             files = pin_sources(
                 sources, sightings, earlier=earlier, folder=draft.folder, scratch=store.scratch
             )
-            # The header tells it only of files that are safe to open.
-            n_raw = sum(
-                count_obs(draft.folder / file.file if file.file else Path(file.path))
-                for file in files
-            )
+            # Refuses what is not safe to open. The path of a file used in place is absolute.
+            n_raw = sum(count_obs(draft.folder / (file.file or file.path)) for file in files)
             draft.metadata |= {"files": [vars(file) for file in files]}
             draft.data_version = content_version(files)
         # The next scheduled look at the source must not take this content for new.

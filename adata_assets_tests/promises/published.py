@@ -90,10 +90,18 @@ def obsm_of(dataset: Dataset) -> dict[str, np.ndarray]:
 
 def bytes_of(dataset: Dataset) -> dict[str, str]:
     """Return the sha256 of every published and every shared file."""
-    shared = Path(dataset.storage.root.path) / "share" / dataset.spec.dataset_id
+    return bytes_in(Path(dataset.storage.root.path), dataset.spec.dataset_id)
+
+
+def bytes_in(storage: Path, dataset_id: str) -> dict[str, str]:
+    """Return them of a dataset in a storage root."""
+    folders = {
+        "hf_splits": storage / dataset_id / "hf_splits",
+        "share": storage / "share" / dataset_id,
+    }
     return {
         f"{name}/{path.relative_to(folder)}": sha256_of(path)
-        for name, folder in {"hf_splits": dataset.published, "share": shared}.items()
+        for name, folder in folders.items()
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }

@@ -10,24 +10,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from adata_assets.commit import sha256_of
 from adata_assets.instance import open_instance
 from adata_assets.processes import PID
 from adata_assets_tests.datasets import Dataset, make_spec, write_cells
 from adata_assets_tests.projects import Project, attributes_of
+from adata_assets_tests.promises.published import bytes_in, bytes_of
 
 PARTITION = "dagster/partition"
-
-
-def bytes_of(storage: Path) -> dict[str, str]:
-    """Return the sha256 of every published and every shared file."""
-    roots = (storage / "cells" / "hf_splits", storage / "share" / "cells")
-    return {
-        f"{root.name}/{path.relative_to(root)}": sha256_of(path)
-        for root in roots
-        for path in sorted(root.rglob("*"))
-        if path.is_file()
-    }
 
 
 def test_c11_the_number_of_workers_changes_no_byte(
@@ -36,7 +25,7 @@ def test_c11_the_number_of_workers_changes_no_byte(
     project = Project.make(tmp_path, monkeypatch, attributes_of(donors.spec))
     done = project.run("materialize", "cells", "--jobs", "3")
     assert done.exit_code == 0, done.output
-    one, three = bytes_of(Path(donors.storage.root.path)), bytes_of(project.storage)
+    one, three = bytes_of(donors), bytes_in(project.storage, "cells")
     assert one == three
     names = ("README.md", "croissant.json", "manifest.json", ".parquet", ".h5ad", ".zarr.zip")
     assert all(any(found.endswith(name) for found in one) for name in names)
